@@ -1,0 +1,5 @@
+//go:build race
+
+package jsonmode
+
+const raceEnabled = true
