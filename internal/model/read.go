@@ -1,0 +1,36 @@
+package model
+
+import "bytes"
+
+// Read returns the appends that end after from, in order and whole: at least
+// one if there is any, and then as many as fit into sizeMax bytes of stored
+// bodies together. Any from is good: before the start is the start, past the
+// tail is the tail.
+func (m *Model) Read(now int64, path string, from int64, sizeMax int) ReadResult {
+	s, code := m.find(now, path)
+	if code != OK {
+		return ReadResult{Code: code, Next: -1, Tail: -1}
+	}
+	s.touched = now
+
+	// With nothing after from, the reader has seen all there is. That is not
+	// always after the last append: a fork that begins inside an append of its
+	// source has a tail that no append ends at, and is read up in one more step.
+	r := ReadResult{Code: OK, ContentType: s.contentType, Tail: s.tail, Next: s.tail}
+	size := 0
+	for _, e := range s.entries() {
+		if e.end <= from {
+			continue
+		}
+		size += len(e.body)
+		if len(r.Appends) > 0 && size > sizeMax {
+			break
+		}
+		r.Appends = append(r.Appends, bytes.Clone(e.body))
+		r.Ends = append(r.Ends, e.end)
+		r.Next = e.end
+	}
+	r.UpToDate = r.Next == s.tail
+	r.Closed = s.closed && r.UpToDate
+	return r
+}
