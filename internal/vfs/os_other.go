@@ -1,0 +1,13 @@
+//go:build unix && !linux
+
+package vfs
+
+import "os"
+
+// allocate only gives length: these systems have no call that reserves space
+// through the standard library.
+func allocate(f *os.File, size int64) error { return grow(f, size) }
+
+// syncData is a full sync, which os.File makes one of the medium (and not only
+// of the drive's cache) where the system tells them apart.
+func syncData(f *os.File) error { return f.Sync() }
