@@ -1,0 +1,140 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"tailrace/internal/vfs"
+)
+
+// spare is a log file that waits to be put in service, and the STORE file that
+// goes with it. Both are on the medium under temporary names, so that rotation
+// needs no space: a rename only.
+type spare struct {
+	file  vfs.File
+	store vfs.File
+	next  Store // content of store
+}
+
+// close gives the files up and leaves them on the medium.
+func (s *spare) close() {
+	for _, file := range []vfs.File{s.file, s.store} {
+		if file != nil {
+			file.Close()
+		}
+	}
+}
+
+// Allocate implements Log.
+func (l *Files) Allocate() error {
+	l.serving.Lock()
+	defer l.serving.Unlock()
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if l.Spare() {
+		return nil
+	}
+	err := l.provide(l.stopping.Load)
+	switch {
+	case err == nil || errors.Is(err, errNoSpare):
+		return err
+	case errors.Is(err, ErrClosed):
+		return ErrClosed
+	}
+	return l.fail(err)
+}
+
+// errNoSpare is a full disk met while a spare was made, and cleaned up after.
+var errNoSpare = fmt.Errorf("wal: no room for the next log file: %w", ErrNoSpace)
+
+// provide makes the spare, until stop says that nobody needs it any more. It
+// is called under serving.
+func (l *Files) provide(stop func() bool) error {
+	s, err := l.makeSpare(stop)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.spare = s
+	l.mu.Unlock()
+	return nil
+}
+
+// makeSpare makes the files of the next spare. After an error, nothing of them
+// is left when it matches errNoSpare; otherwise as little as possible.
+func (l *Files) makeSpare(stop func() bool) (_ *spare, err error) {
+	s := &spare{next: l.store}
+	s.next.Newest = l.cur.number + 1
+	defer func() {
+		if err == nil {
+			return
+		}
+		full := errors.Is(err, ErrNoSpace)
+		if rerr := l.discard(s); rerr != nil {
+			// The space is not given back and the names are taken: no later attempt
+			// could succeed.
+			err = errors.Join(fmt.Errorf("wal: make %s: %w", l.paths.next(), err), rerr)
+		} else if full {
+			err = fmt.Errorf("%w (%w)", errNoSpare, err)
+		} else {
+			err = fmt.Errorf("wal: make %s: %w", l.paths.next(), err)
+		}
+	}()
+	if s.file, err = l.fs.Create(l.paths.next()); err != nil {
+		return nil, err
+	}
+	if err = l.fill(s.file, stop); err != nil {
+		return nil, err
+	}
+	if s.store, err = makeStoreTmp(l.fs, l.paths, s.next); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// fill gives a spare its length in blocks that were written: overwriting them
+// later changes no metadata, which is what makes a commit one write and one
+// flush of the device.
+func (l *Files) fill(file vfs.File, stop func() bool) error {
+	if err := file.Allocate(l.o.FileBytes); err != nil {
+		return err
+	}
+	zeros := make([]byte, min(zeroChunkBytes, l.o.FileBytes))
+	for pos := int64(0); pos < l.o.FileBytes; pos += int64(len(zeros)) {
+		if stop() {
+			return ErrClosed
+		}
+		zeros = zeros[:min(int64(len(zeros)), l.o.FileBytes-pos)]
+		if _, err := file.WriteAt(zeros, pos); err != nil {
+			return err
+		}
+	}
+	return file.Sync()
+}
+
+// discard removes what there is of a spare. A name that leads to somebody
+// else's file is left alone.
+func (l *Files) discard(s *spare) error {
+	defer s.close()
+	var errs []error
+	for _, part := range []struct {
+		file vfs.File
+		path string
+	}{{s.file, l.paths.next()}, {s.store, l.paths.storeTmp()}} {
+		if part.file == nil {
+			continue
+		}
+		err := linked(part.file, part.path)
+		if err == nil {
+			err = l.fs.Remove(part.path)
+		}
+		if err != nil && !errors.Is(err, ErrFenced) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

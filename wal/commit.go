@@ -1,0 +1,166 @@
+package wal
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+// allocateRetry is how often a full disk is asked again.
+const allocateRetry = time.Second
+
+// Commit makes the oldest batch durable and returns false when there was none.
+// An error is final and matches ErrFailed.
+func (g *Group) Commit() (bool, error) {
+	g.committing.Lock()
+	defer g.committing.Unlock()
+	g.mu.Lock()
+	if g.err != nil || len(g.queue) == 0 {
+		defer g.mu.Unlock()
+		return false, g.err
+	}
+	b := g.queue[0]
+	g.queue = slices.Delete(g.queue, 0, 1)
+	g.mu.Unlock()
+
+	pos, err := g.log.Append(Frame{Payload: b.payload, Records: b.records, At: g.o.Now()})
+	if err != nil {
+		return false, g.fail(err, b)
+	}
+	b.pos = pos
+	g.mu.Lock()
+	g.staged -= int64(len(b.payload))
+	g.claimed -= FrameSize(len(b.payload))
+	g.room = g.log.Room()
+	g.untold = true
+	full := g.full // then the clock decides when to try again
+	if err = g.err; err == nil {
+		g.durable.Store(b.N)
+	}
+	g.mu.Unlock()
+	if err != nil {
+		// Failed was called while this batch was written: no answer after that
+		// claims success.
+		return false, g.fail(err, b)
+	}
+	if !full && !g.log.Spare() {
+		signal(g.spare)
+	}
+	g.o.Committed(b)
+	g.mu.Lock()
+	g.bufs.give(b.payload)
+	b.payload = nil
+	g.mu.Unlock()
+	b.finish(nil)
+	return true, nil
+}
+
+// Witness writes a witness for the newest frame. It does nothing when there is
+// one, or when a staged batch is going to testify. An error is final and
+// matches ErrFailed.
+func (g *Group) Witness() error {
+	g.committing.Lock()
+	defer g.committing.Unlock()
+	g.mu.Lock()
+	if g.err != nil || !g.untold || len(g.queue) > 0 {
+		defer g.mu.Unlock()
+		return g.err
+	}
+	// Records staged from here on see that the witness takes room.
+	g.claimed += FrameSize(0)
+	g.mu.Unlock()
+	if err := g.log.Witness(); err != nil {
+		return g.fail(err, nil)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.claimed -= FrameSize(0)
+	g.room = g.log.Room()
+	g.untold = false
+	return nil
+}
+
+// Allocate makes the next file of the log ready. An error that matches
+// ErrNoSpace leaves everything healthy; ErrClosed means that the log was
+// closed meanwhile; others are final and match ErrFailed.
+func (g *Group) Allocate() error {
+	err := g.log.Allocate()
+	full := errors.Is(err, ErrNoSpace) && !errors.Is(err, ErrFailed)
+	if err != nil && !full {
+		if errors.Is(err, ErrClosed) && !errors.Is(err, ErrFailed) {
+			return err
+		}
+		return g.fail(err, nil)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.room = g.log.Room()
+	g.full = full
+	return err
+}
+
+// SpaceFreed tells that the disk may have room again, so that a group that
+// waits for it tries at once.
+func (g *Group) SpaceFreed() { signal(g.spare) }
+
+// drain commits until nothing is staged or the log failed.
+func (g *Group) drain() {
+	for {
+		if ok, _ := g.Commit(); !ok {
+			return
+		}
+	}
+}
+
+// commitAll is the committer: the one goroutine that writes to the log. It ends
+// after Close, with everything committed.
+func (g *Group) commitAll() {
+	var idle <-chan time.Time
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		g.drain()
+		if idle = nil; g.o.WitnessIdle > 0 && g.owesWitness() {
+			timer.Reset(g.o.WitnessIdle)
+			idle = timer.C
+		}
+		select {
+		case <-g.wake:
+		case <-idle:
+			g.Witness() // a failure was told to everybody by fail
+		case <-g.quit:
+			g.drain()
+			return
+		}
+	}
+}
+
+func (g *Group) owesWitness() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.untold && g.err == nil
+}
+
+// allocateAhead makes a spare whenever there is none. It ends when the group
+// failed or is closed.
+func (g *Group) allocateAhead() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		var retry <-chan time.Time
+		switch err := g.Allocate(); {
+		case err == nil:
+		case errors.Is(err, ErrNoSpace) && !errors.Is(err, ErrFailed):
+			timer.Reset(allocateRetry)
+			retry = timer.C
+		default:
+			return
+		}
+		select {
+		case <-g.spare:
+		case <-retry:
+		case <-g.quit:
+			return
+		}
+	}
+}

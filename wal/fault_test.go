@@ -1,0 +1,263 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"tailrace/internal/frame"
+	"tailrace/internal/vfs/faultfs"
+	"tailrace/internal/vfs/memfs"
+)
+
+var errInjected = errors.New("injected")
+
+// faultScenarios together reach every call of the file seam in the package.
+var faultScenarios = map[string]struct{ prepare, run act }{
+	"life of a store": {
+		prepare: func(Options, *life) error { return nil },
+		run: func(o Options, w *life) error {
+			for range 2 {
+				l, err := w.open(o)
+				if err != nil {
+					return err
+				}
+				if err := work(l, w); err != nil {
+					l.Close()
+					return err
+				}
+				if err := l.Close(); err != nil {
+					return err
+				}
+			}
+			_, err := Verify(o.FS, o.Dir)
+			return err
+		},
+	},
+	"recovery": {
+		prepare: func(o Options, w *life) error {
+			l, err := w.open(o)
+			if err == nil {
+				err = work(l, w)
+			}
+			if err == nil {
+				err = l.Allocate() // temporary files to remove
+			}
+			abandon(o)
+			return err
+		},
+		run: func(o Options, w *life) error {
+			l, err := w.open(o)
+			if err != nil {
+				return err
+			}
+			return errors.Join(w.append(l, 10), l.Close())
+		},
+	},
+	"rotation at the last page": {
+		prepare: func(Options, *life) error { return nil },
+		run: func(o Options, w *life) (err error) {
+			l, err := w.open(o)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, l.Close()) }()
+			for l.rest() > 0 {
+				if err := w.append(l, 50); err != nil {
+					return err
+				}
+			}
+			if err := l.Witness(); err != nil {
+				return err
+			}
+			return w.append(l, 50)
+		},
+	},
+	"full disk": {
+		prepare: func(Options, *life) error { return nil },
+		run: func(o Options, w *life) (err error) {
+			f := o.FS.(*faultfs.FS)
+			mem := f.Base().(*memfs.FS)
+			l, err := w.open(o)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, l.Close()) }()
+			mem.SetCapacity(mem.Used() + 2*pageBytes)
+			defer mem.SetCapacity(-1)
+			if err := l.Allocate(); err != nil && (!errors.Is(err, ErrNoSpace) || errors.Is(err, ErrFailed)) {
+				return err
+			}
+			return w.append(l, 50)
+		},
+	},
+}
+
+// work appends over more than one file.
+func work(l *Files, w *life) error {
+	for i := range 20 {
+		if err := w.append(l, 300*i); err != nil {
+			return err
+		}
+		if i%5 == 0 {
+			if err := l.Witness(); err != nil {
+				return err
+			}
+		}
+		if i == 3 {
+			if err := l.Allocate(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Each call of the file seam fails once: alone, and as the first call of a
+// disk that is dead from then on. Whatever it is, no acknowledgement is false
+// afterwards, the failure is reported, and the store opens again.
+func TestEveryCallFailsOnce(t *testing.T) {
+	hit, seen := map[string]int{}, map[string]int{}
+	for _, name := range slices.Sorted(maps.Keys(faultScenarios)) {
+		sc := faultScenarios[name]
+		for _, dead := range []bool{false, true} {
+			for k := 1; ; k++ {
+				mem, w := memfs.New(), &life{}
+				if err := sc.prepare(testOptions(mem), w); err != nil {
+					t.Fatalf("%s: prepare: %v", name, err)
+				}
+				f := faultfs.New(mem)
+				var struck faultfs.Op
+				f.Inject(func(op faultfs.Op) faultfs.Fault {
+					if op.N < k || op.N > k && !dead {
+						return faultfs.Fault{}
+					}
+					if op.N == k {
+						struck = op
+					}
+					if op.Kind == faultfs.WriteAt || op.Kind == faultfs.ReadAt {
+						return faultfs.Fault{Err: errInjected, Short: int(op.Len / 2)}
+					}
+					return faultfs.Fault{Err: errInjected}
+				})
+				err := sc.run(testOptions(f), w)
+				maps.Copy(hit, f.Sites())
+				maps.Copy(seen, f.Seen())
+				if struck.N == 0 {
+					if err != nil {
+						t.Fatalf("%s: without a fault: %v", name, err)
+					}
+					break
+				}
+				if err := checkFault(struck, err, mem, w); err != nil {
+					t.Fatalf("%s, %v failed, dead %v: %v", name, struck, dead, err)
+				}
+			}
+		}
+	}
+	for _, site := range slices.Sorted(maps.Keys(seen)) {
+		if strings.Contains(site, " tailrace/wal/") && !strings.Contains(site, "_test.go") && hit[site] == 0 {
+			t.Errorf("never failed: %s", site)
+		}
+	}
+	checkSites(t, hit)
+}
+
+// checkFault checks the store after one injected fault, and err, what the
+// process made of it.
+func checkFault(op faultfs.Op, err error, mem *memfs.FS, w *life) error {
+	var law *lawError
+	var corrupt *frame.CorruptError
+	switch {
+	case errors.As(err, &law):
+		return err
+	case errors.As(err, &corrupt):
+		return fmt.Errorf("a failed call was taken for corruption: %w", err)
+	case err == nil && !forgiven(op.Kind):
+		return errors.New("nobody noticed")
+	case err != nil && !errors.Is(err, errInjected):
+		return fmt.Errorf("another error was reported: %w", err)
+	}
+	mem.BreakLock(paths{testDir}.lock()) // the process is gone, on whatever path
+	if err := w.aftermath(testOptions(mem), mem); err != nil {
+		return fmt.Errorf("killed: %w", err)
+	}
+	for _, keep := range []memfs.Keep{memfs.KeepSome, memfs.KeepNone} {
+		after := mem.Crash(rand.New(rand.NewPCG(uint64(op.N), 5)), keep)
+		if err := w.aftermath(testOptions(after), after); err != nil {
+			return fmt.Errorf("power cut, keep %v: %w", keep, err)
+		}
+	}
+	return nil
+}
+
+// forgiven are the calls whose failure means nothing: all that a close could
+// still do was synced before, and the lock ends with the process.
+func forgiven(k faultfs.Kind) bool { return k == faultfs.Close || k == faultfs.Unlock }
+
+// checkSites reads the package's source for calls of the file seam, so that a
+// new call that no scenario reaches does not go unnoticed.
+func checkSites(t *testing.T, hit map[string]int) {
+	t.Helper()
+	methods := []string{"Create", "Open", "Rename", "Remove", "MkdirAll", "ReadDir", "SyncDir", "Lock",
+		"ReadAt", "WriteAt", "Size", "Truncate", "Allocate", "Sync", "SyncData", "Linked"}
+	// In this package, a variable or field of these names is of the file seam.
+	receivers := []string{"fs", "FS", "file", "from"}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
+			continue
+		}
+		set := token.NewFileSet()
+		parsed, err := parser.ParseFile(set, e.Name(), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || !slices.Contains(methods, sel.Sel.Name) || !slices.Contains(receivers, lastName(sel.X)) {
+				return true
+			}
+			found++
+			at := set.Position(sel.Sel.Pos())
+			suffix := fmt.Sprintf("/wal/%s:%d", at.Filename, at.Line)
+			for site := range hit {
+				if strings.HasSuffix(site, suffix) {
+					return true
+				}
+			}
+			t.Errorf("%s:%d: %s never failed", at.Filename, at.Line, sel.Sel.Name)
+			return true
+		})
+	}
+	if found < 30 {
+		t.Errorf("found %d calls only: the search is broken", found)
+	}
+	t.Logf("%d calls of the file seam, each failed at least once", found)
+}
+
+func lastName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
+}

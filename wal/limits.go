@@ -1,0 +1,41 @@
+package wal
+
+const (
+	// pageBytes is the unit of padding. A medium writes at least this much per
+	// sync anyway; a smaller unit would let a torn write reach acknowledged
+	// bytes, a bigger one wastes log on lone appends.
+	pageBytes = 4096
+
+	headerBytes      = pageBytes // a log file's header
+	frameHeaderBytes = 64
+	storeBytes       = 64
+
+	// fileBytesDefault is the length of a log file. Growing it makes rotation
+	// rarer and recovery's rewrite of the last file longer.
+	fileBytesDefault = 64 << 20
+	fileBytesMin     = 64 << 10
+	fileBytesLimit   = 1 << 40
+
+	// reserveDefault keeps room for a few hundred lone deletes on a full disk.
+	reserveDefault = 1 << 20
+
+	// framePayloadLimit bounds the payload of one frame in every file, so that a
+	// reader knows how much memory a length field may ask for.
+	framePayloadLimit = 32 << 20
+
+	// zeroChunkBytes is the unit in which a spare is written with zeros: also how
+	// much is written after Close asked for an end.
+	zeroChunkBytes = 1 << 20
+
+	// readChunkBytes is the unit of reading a file from front to back.
+	readChunkBytes = 256 << 10
+
+	// bufferKeepBytes is the largest buffer kept between frames.
+	bufferKeepBytes = 1 << 20
+)
+
+// FrameSize is how many bytes a frame with a payload of that many bytes takes
+// on the medium: header and padding included.
+func FrameSize(payload int) int64 {
+	return (int64(payload) + frameHeaderBytes + pageBytes - 1) / pageBytes * pageBytes
+}

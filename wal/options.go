@@ -1,0 +1,97 @@
+package wal
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"tailrace/internal/vfs"
+)
+
+// Options of Open. FS and Dir are required; zero values of the others mean the
+// default.
+type Options struct {
+	FS  vfs.FS
+	Dir string // directory of the store; made when missing
+
+	// FileBytes is the length of a log file: a multiple of 4096, at least 64 KiB,
+	// by default 64 MiB. It holds for files made from now on.
+	FileBytes int64
+
+	// Reserve is how much of a log file is kept for records that set space free:
+	// bytes, a multiple of 4096, at most half of FileBytes. The default is the
+	// smaller of 1 MiB and an eighth of FileBytes.
+	Reserve int64
+
+	Rand   func() uint64 // source of salts and of the store's identity; default: the system's
+	Now    func() int64  // unix milliseconds; default: the system's clock
+	Logger *slog.Logger  // default: none
+}
+
+func (o Options) withDefaults() Options {
+	if o.FileBytes == 0 {
+		o.FileBytes = fileBytesDefault
+	}
+	if o.Reserve == 0 {
+		o.Reserve = min(reserveDefault, o.FileBytes/8/pageBytes*pageBytes)
+	}
+	if o.Rand == nil {
+		o.Rand = systemRand
+	}
+	if o.Now == nil {
+		o.Now = func() int64 { return time.Now().UnixMilli() }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o Options) validate() error {
+	var errs []error
+	if o.FS == nil {
+		errs = append(errs, errors.New("wal: no file system given"))
+	}
+	if o.Dir == "" {
+		errs = append(errs, errors.New("wal: no directory given"))
+	}
+	if o.FileBytes < fileBytesMin || o.FileBytes > fileBytesLimit || o.FileBytes%pageBytes != 0 {
+		errs = append(errs, fmt.Errorf("wal: log file of %d bytes: want a multiple of %d from %d to %d", o.FileBytes, pageBytes, fileBytesMin, int64(fileBytesLimit)))
+	}
+	if o.Reserve < 0 || o.Reserve > o.FileBytes/2 || o.Reserve%pageBytes != 0 {
+		errs = append(errs, fmt.Errorf("wal: reserve of %d bytes: want a multiple of %d up to half a log file", o.Reserve, pageBytes))
+	}
+	return errors.Join(errs...)
+}
+
+// fileRoom is the room for frames in an empty file.
+func (o Options) fileRoom() int64 { return o.fileEnd() - headerBytes }
+
+// fileEnd is where the frames of a file end at the latest: before the page of
+// the seal and the page that is never used (see fileScan.complete).
+func (o Options) fileEnd() int64 { return o.FileBytes - 2*pageBytes }
+
+// frameBytesMax is the largest payload that fits into an empty file beside the
+// reserve.
+func (o Options) frameBytesMax() int {
+	return int(min(framePayloadLimit, o.fileRoom()-o.Reserve-frameHeaderBytes))
+}
+
+// FrameBytesMax is the largest payload of one frame that a log with these
+// options takes.
+func (o Options) FrameBytesMax() int { return o.withDefaults().frameBytesMax() }
+
+func (o Options) newUUID() (u UUID) {
+	binary.LittleEndian.PutUint64(u[:8], o.Rand())
+	binary.LittleEndian.PutUint64(u[8:], o.Rand())
+	return u
+}
+
+func systemRand() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // it never fails: it ends the process instead
+	return binary.LittleEndian.Uint64(b[:])
+}

@@ -1,0 +1,100 @@
+package wal
+
+import "fmt"
+
+// rotate seals the current file and puts the next one in service. Each step is
+// durable before the next begins; package documentation lists what a crash
+// after each leaves. It is called under appending, and its errors are final.
+func (l *Files) rotate() error {
+	l.serving.Lock()
+	defer l.serving.Unlock()
+	if !l.Spare() {
+		// Nobody allocated ahead of need. Before the seal: a disk that is full now
+		// leaves the file as it is.
+		if err := l.provide(never); err != nil {
+			return err
+		}
+	}
+	if err := l.seal(FlagSealRotate); err != nil {
+		return err
+	}
+	old := l.cur.file
+	if err := l.install(l.spare); err != nil {
+		return err
+	}
+	old.Close() // everything in it is synced: nothing is left to fail
+	return nil
+}
+
+// seal ends the current file: a seal frame if it has none, then its end is cut
+// off, and the length is synced.
+func (l *Files) seal(kind Flags) error {
+	if !l.cur.sealed {
+		if err := l.write(FrameHeader{Flags: kind, At: l.now()}, nil); err != nil {
+			return err
+		}
+	} else if err := linked(l.cur.file, l.cur.path); err != nil {
+		return err
+	}
+	c := l.cur
+	if err := c.file.Truncate(c.pos); err != nil {
+		return fmt.Errorf("wal: cut %s to %d bytes: %w", c.path, c.pos, err)
+	}
+	if err := c.file.Sync(); err != nil {
+		return fmt.Errorf("wal: sync %s: %w", c.path, err)
+	}
+	return nil
+}
+
+// install puts s in service as the successor of the current file, which is
+// sealed. On an error s stays with the caller.
+func (l *Files) install(s *spare) error {
+	c := l.cur
+	next := current{file: s.file, number: c.number + 1, salt: l.o.Rand(), pos: headerBytes, seq: c.seq}
+	next.path = l.paths.file(next.number)
+	page := FileHeader{
+		File:      next.number,
+		Store:     l.store.ID,
+		Epoch:     l.epoch,
+		Salt:      next.salt,
+		FirstSeq:  c.seq + 1,
+		PredFile:  c.number,
+		PredEnd:   c.pos,
+		PredCRC:   c.chain,
+		FileBytes: l.o.FileBytes,
+	}.Append(nil)
+	next.chain = headerCRC(page)
+	if _, err := s.file.WriteAt(page, 0); err != nil {
+		return fmt.Errorf("wal: write header of %s: %w", next.path, err)
+	}
+	if err := s.file.SyncData(); err != nil {
+		return fmt.Errorf("wal: sync header of %s: %w", next.path, err)
+	}
+	// A newer owner would have made these names its own.
+	if err := linked(s.file, l.paths.next()); err != nil {
+		return err
+	}
+	if err := absent(l.fs, next.path); err != nil {
+		return err
+	}
+	if err := l.fs.Rename(l.paths.next(), next.path); err != nil {
+		return fmt.Errorf("wal: put %s in service: %w", next.path, err)
+	}
+	if err := l.fs.SyncDir(l.paths.wal()); err != nil {
+		return fmt.Errorf("wal: sync %s: %w", l.paths.wal(), err)
+	}
+	// Before the first frame: from now on the file cannot go missing unnoticed.
+	if err := linked(s.store, l.paths.storeTmp()); err != nil {
+		return err
+	}
+	if err := commitStoreTmp(l.fs, l.paths); err != nil {
+		return fmt.Errorf("wal: raise the floor in %s to file %d: %w", l.paths.store(), next.number, err)
+	}
+	s.store.Close()
+	l.store = s.next
+	l.mu.Lock()
+	l.cur, l.spare = next, nil
+	l.mu.Unlock()
+	l.o.Logger.Debug("wal: file in service", "path", next.path, "seq", next.seq+1)
+	return nil
+}
