@@ -129,3 +129,16 @@ func TestContentTypeIsReturnedAsGiven(t *testing.T) {
 		}
 	}
 }
+
+// TestForkInsideAnAppendIsReadUpAtOnce reads a fork whose tail no append ends
+// at: who gets its last append has all there is.
+func TestForkInsideAnAppendIsReadUpAtOnce(t *testing.T) {
+	m := New()
+	m.Create(0, CreateRequest{Path: "s", TTL: -1, Body: []byte("abcd")})
+	m.Append(0, AppendRequest{Path: "s", ContentType: defaultContentType, Body: []byte("ef"), Expected: -1})
+	m.Create(0, CreateRequest{Path: "f", TTL: -1, From: "s", FromOffset: 12, Closed: true})
+	r := m.Read(0, "f", 0, 1)
+	if len(r.Appends) != 1 || r.Next != 12 || r.Tail != 12 || !r.UpToDate || !r.Closed {
+		t.Fatalf("read %+v", r)
+	}
+}

@@ -226,7 +226,7 @@ func TestPutComparesConfigurations(t *testing.T) {
 			{0, put("g", "", ttl(60), func(r *CreateRequest) { r.From = "s" }), "created tail=14"},
 			{0, fork("g", "s", -1, 0, ""), "config_mismatch"}, // it asked for more
 			{0, put("h", "", media("text/plain"), func(r *CreateRequest) { r.From = "s" }), "created tail=14"},
-			{0, put("h", "", media(""), func(r *CreateRequest) { r.From = "s" }), "config_mismatch"},
+			{0, put("h", "", media(""), func(r *CreateRequest) { r.From = "s" }), "exists tail=14"}, // all forks have it
 		}},
 		{"an existing path is compared before the source is looked at", []step{
 			{0, put("s", ""), "created tail=0"}, {0, fork("f", "s", -1, 0, ""), "created tail=0"},

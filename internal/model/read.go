@@ -13,9 +13,9 @@ func (m *Model) Read(now int64, path string, from int64, sizeMax int) ReadResult
 	}
 	s.touched = now
 
-	// With nothing after from, the reader has seen all there is. That is not
-	// always after the last append: a fork that begins inside an append of its
-	// source has a tail that no append ends at, and is read up in one more step.
+	// Whoever got the last append has seen all there is, and reads on from the
+	// tail. The tail can lie behind that append: a fork that begins inside an
+	// append of its source has a tail that no append ends at.
 	r := ReadResult{Code: OK, ContentType: s.contentType, Tail: s.tail, Next: s.tail}
 	size := 0
 	for _, e := range s.entries() {
@@ -24,11 +24,11 @@ func (m *Model) Read(now int64, path string, from int64, sizeMax int) ReadResult
 		}
 		size += len(e.body)
 		if len(r.Appends) > 0 && size > sizeMax {
+			r.Next = r.Ends[len(r.Ends)-1]
 			break
 		}
 		r.Appends = append(r.Appends, bytes.Clone(e.body))
 		r.Ends = append(r.Ends, e.end)
-		r.Next = e.end
 	}
 	r.UpToDate = r.Next == s.tail
 	r.Closed = s.closed && r.UpToDate

@@ -1,0 +1,65 @@
+package stream
+
+// Code is the kind of an Outcome. Codes below Rejected are successes.
+type Code uint8
+
+const (
+	None Code = iota
+	Created
+	Exists    // create: there already, with the same configuration
+	Appended  // data was added, and closure if asked for
+	Duplicate // the producer's request was accepted before
+	Closed    // close alone: closed now or before
+	Deleted
+	OK // read
+
+	Rejected
+	NotFound
+	Gone                // deleted or expired, kept for its forks
+	PathBlocked         // create: the path belongs to a stream that is Gone
+	ConfigMismatch      // create: there already, with another configuration
+	StreamClosed        // append: the stream takes no more
+	ContentTypeMismatch // append: not the stream's content type
+	StreamSeqRegression // append: Stream-Seq did not grow
+	OffsetMismatch      // append: Stream-Expected-Offset is not the tail
+	StaleEpoch          // producer: a newer epoch was seen
+	EpochStart          // producer: a new epoch begins at sequence 0
+	SequenceGap         // producer: a sequence is missing
+	ForkSourceNotFound
+	ForkSourceGone
+	ForkContentType  // fork: not the source's content type
+	ForkOffsetBeyond // fork: past the tail of the source
+	ForkSubOffset    // fork: past the end of the append it points into
+	InvalidJSON
+	EmptyArray
+	EmptyBody
+	TooManyStreams
+	TooManyProducers
+	BodyTooLarge
+	MemoryFull
+	DiskFull
+	Overloaded
+	Failed // the log failed: whether it happened is unknown
+)
+
+var codeNames = [...]string{
+	None: "none", Created: "created", Exists: "exists", Appended: "appended",
+	Duplicate: "duplicate", Closed: "closed", Deleted: "deleted", OK: "ok", Rejected: "rejected",
+	NotFound: "not_found", Gone: "gone", PathBlocked: "path_blocked",
+	ConfigMismatch: "config_mismatch", StreamClosed: "stream_closed",
+	ContentTypeMismatch: "content_type_mismatch", StreamSeqRegression: "stream_seq_regression",
+	OffsetMismatch: "offset_mismatch", StaleEpoch: "stale_epoch", EpochStart: "epoch_start",
+	SequenceGap: "sequence_gap", ForkSourceNotFound: "fork_source_not_found",
+	ForkSourceGone: "fork_source_gone", ForkContentType: "fork_content_type",
+	ForkOffsetBeyond: "fork_offset_beyond", ForkSubOffset: "fork_sub_offset",
+	InvalidJSON: "invalid_json", EmptyArray: "empty_array", EmptyBody: "empty_body",
+	TooManyStreams: "too_many_streams", TooManyProducers: "too_many_producers",
+	BodyTooLarge: "body_too_large", MemoryFull: "memory_full", DiskFull: "disk_full",
+	Overloaded: "overloaded", Failed: "failed",
+}
+
+// String is the name of the code, as error bodies carry it.
+func (c Code) String() string { return codeNames[c] }
+
+// Success reports whether the request did what it asked for.
+func (c Code) Success() bool { return c > None && c < Rejected }
