@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tailrace/internal/stream"
+	"tailrace/wal"
+)
+
+// Engine is an open store. Its methods are safe for concurrent use and do not
+// block on I/O, but for Open and Close.
+type Engine struct {
+	opts  Options
+	group *wal.Group
+
+	mu        sync.Mutex // guards everything below but the atomics
+	timeline  timeline
+	table     *stream.Table
+	frames    frames
+	appends   int // in the indexes
+	producers int // in the table
+	durable   uint64
+	inflight  []*batchInfo      // batches after durable, in order
+	gates     map[string]uint64 // path → batch that decides what is there
+	stagedOps int
+	due       deadlines
+	watching  int
+	head      []byte // of the record being encoded
+
+	// tap sees every staged record in order, encoded. The crash tests rebuild
+	// from them what a recovered store has to hold.
+	tap func(batch uint64, head, body []byte)
+
+	clockMS  atomic.Int64 // the last engine time, for the log's writer
+	failed   chan struct{}
+	failOnce sync.Once
+	failure  error // set before failed is closed
+
+	notifier *notifier
+	stop     chan struct{}
+	ended    sync.WaitGroup
+}
+
+func newEngine(o Options) *Engine {
+	return &Engine{
+		opts:   o,
+		table:  stream.NewTable(stream.Limits{Streams: o.StreamsMax, ProducersPerStream: o.ProducersPerStreamMax}),
+		frames: newFrames(),
+		gates:  make(map[string]uint64),
+		failed: make(chan struct{}),
+		stop:   make(chan struct{}),
+	}
+}
+
+// Open opens the store in o.Dir, or makes a new one. A store that another
+// process holds, of another format version, or whose acknowledged data is
+// damaged is refused and left as it is.
+func Open(o Options) (*Engine, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	e := newEngine(o)
+	wall, _ := o.Clock.Now()
+	e.clockMS.Store(wall.UnixMilli())
+	began := time.Now()
+	log, recovery, err := wal.Open(wal.Options{
+		FS: o.FS, Dir: o.Dir, FileBytes: o.LogFileBytes,
+		Rand: o.Rand, Now: e.clockMS.Load, Logger: o.Logger,
+	}, e.replay)
+	if err != nil {
+		return nil, fmt.Errorf("engine: open %s: %w", o.Dir, err)
+	}
+	e.timeline = newTimeline(o.Clock, recovery.LastAt)
+	e.now()
+	e.revive()
+	e.group = wal.NewGroup(log, wal.GroupOptions{
+		FirstBatch: e.durable + 1, Now: e.clockMS.Load, Manual: o.Manual,
+		StagedBytesMax: o.StagedBytesMax, Committed: e.committed, Failed: e.fail,
+	})
+	if !o.Manual {
+		e.notifier = startNotifier()
+		e.ended.Go(func() { e.sweeper(e.stop) })
+	}
+	o.Logger.Info("store opened", "dir", o.Dir, "streams", e.table.Len(), "records", recovery.Records,
+		"clean", recovery.Clean, "epoch", recovery.Epoch, "took", time.Since(began).Round(time.Millisecond))
+	return e, nil
+}
+
+// Close waits until everything staged is durable and closes the log. No other
+// method may be called meanwhile or afterwards.
+func (e *Engine) Close() error {
+	if !e.opts.Manual {
+		close(e.stop)
+		e.ended.Wait()
+	}
+	err := e.group.Close()
+	if !e.opts.Manual {
+		e.notifier.close()
+	}
+	if err != nil {
+		return fmt.Errorf("engine: close %s: %w", e.opts.Dir, err)
+	}
+	return nil
+}
+
+// now returns the engine's time in Unix milliseconds. Engine.mu is held.
+func (e *Engine) now() int64 {
+	ms := e.timeline.now()
+	e.clockMS.Store(ms)
+	return ms
+}
+
+// Now returns the engine's time. It never goes back, not even when the wall
+// clock does.
+func (e *Engine) Now() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return time.UnixMilli(e.now())
+}
+
+// fail is told by the log that it can't go on. Engine.Failed tells the owner,
+// who must end the process: nothing can become durable any more.
+func (e *Engine) fail(err error) {
+	e.failOnce.Do(func() {
+		e.failure = err
+		close(e.failed)
+	})
+}
+
+// Failed is closed when the log failed.
+func (e *Engine) Failed() <-chan struct{} { return e.failed }
+
+// Err is why the log failed, or nil.
+func (e *Engine) Err() error {
+	select {
+	case <-e.failed:
+		return e.failure
+	default:
+		return nil
+	}
+}
+
+// Stats are numbers about a running engine.
+type Stats struct {
+	Streams     int
+	Watchers    int
+	MemoryBytes int64 // as Options.MemoryBytes counts
+	StagedOps   int   // writes waiting for a sync
+	Batches     uint64
+}
+
+// Stats returns the numbers of now.
+func (e *Engine) Stats() Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return Stats{
+		Streams: e.table.Len(), Watchers: e.watching, MemoryBytes: e.memory(),
+		StagedOps: e.stagedOps, Batches: e.durable,
+	}
+}
+
+var errManual = errors.New("engine: a step of a Manual engine was called on another")
+
+// Commit makes the oldest staged batch durable and reports whether there was
+// one. It is a step of a Manual engine.
+func (e *Engine) Commit() (bool, error) {
+	if !e.opts.Manual {
+		return false, errManual
+	}
+	return e.group.Commit()
+}
+
+// Witness lets the log testify that its last frame was acknowledged. It is a
+// step of a Manual engine.
+func (e *Engine) Witness() error {
+	if !e.opts.Manual {
+		return errManual
+	}
+	return e.group.Witness()
+}
+
+// Allocate makes the next log file ready. It is a step of a Manual engine. An
+// error that matches wal.ErrNoSpace is no failure: until there is room, what
+// grows is refused as DiskFull.
+func (e *Engine) Allocate() error {
+	if !e.opts.Manual {
+		return errManual
+	}
+	return e.group.Allocate()
+}

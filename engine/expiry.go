@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"container/heap"
+	"math"
+	"time"
+
+	"tailrace/internal/stream"
+	"tailrace/wal"
+)
+
+// sweepEvery is how often expired streams that nobody asks for are looked for.
+// It bounds how long they occupy memory; requests find them by themselves.
+const sweepEvery = time.Second
+
+// touch notes a use of a stream, which renews a sliding TTL. It is logged only
+// now and then: after a crash the deadline is counted from the logged use plus
+// the slack between two of them, so a life grows by at most that.
+func (e *Engine) touch(s *stream.Stream, now int64) {
+	if s.TTL == stream.NoTTL {
+		return
+	}
+	s.Touched = max(s.Touched, now)
+	if now-s.Logged < s.TouchSlack() {
+		return
+	}
+	// If the log has no room now, the next use tries again.
+	e.stage(wal.Growth, &stream.Record{Kind: stream.KindTouch, ID: s.ID, At: now})
+}
+
+// expire ends the life of a stream that is Due, or renews it if somebody
+// follows it live; then the returned note is nil.
+func (e *Engine) expire(s *stream.Stream, now int64) (*batchInfo, stream.Code) {
+	if s.TTL != stream.NoTTL && localOf(s).watched() {
+		e.touch(s, now)
+		return nil, stream.None
+	}
+	return e.stage(wal.Reclaim, &stream.Record{Kind: stream.KindExpire, ID: s.ID})
+}
+
+// Sweep expires streams that are past their deadline, up to a bound, and
+// reports whether there may be more.
+func (e *Engine) Sweep() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	for range sweepMax {
+		if len(e.due) == 0 || e.due[0].at > now {
+			return false
+		}
+		l := e.due[0].local
+		s := l.stream
+		if s.Gone {
+			e.unschedule(l) // it has ended, and only its forks keep it
+			continue
+		}
+		if !s.Due(now) {
+			e.reschedule(l) // used since
+			continue
+		}
+		if _, gated := e.gates[s.Path]; gated {
+			// Something about it is on its way to the log; look again later.
+			e.due[0].at = now + int64(sweepEvery/time.Millisecond)
+			heap.Fix(&e.due, 0)
+			continue
+		}
+		info, code := e.expire(s, now)
+		switch {
+		case code != stream.None:
+			return false // no room in the log now
+		case info == nil:
+			e.reschedule(l)
+		default:
+			e.unschedule(l)
+		}
+	}
+	return true
+}
+
+func (e *Engine) sweeper(stop <-chan struct{}) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			for e.Sweep() {
+			}
+		case <-stop:
+			return
+		}
+	}
+}
+
+// deadline is an entry of the heap. It may lie before the stream's real
+// deadline, which moves with every use; the sweep then moves the entry.
+type deadline struct {
+	at    int64
+	local *local
+}
+
+type deadlines []deadline
+
+func (d deadlines) Len() int           { return len(d) }
+func (d deadlines) Less(i, j int) bool { return d[i].at < d[j].at }
+func (d deadlines) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].local.due, d[j].local.due = i+1, j+1
+}
+func (d *deadlines) Push(x any) {
+	entry := x.(deadline)
+	entry.local.due = len(*d) + 1
+	*d = append(*d, entry)
+}
+func (d *deadlines) Pop() any {
+	last := len(*d) - 1
+	entry := (*d)[last]
+	(*d)[last] = deadline{}
+	*d = (*d)[:last]
+	entry.local.due = 0
+	return entry
+}
+
+func (e *Engine) schedule(l *local) {
+	if at := l.stream.Deadline(); at != math.MaxInt64 {
+		heap.Push(&e.due, deadline{at: at, local: l})
+	}
+}
+
+func (e *Engine) reschedule(l *local) {
+	if l.due == 0 {
+		return // its deadline is beyond counting
+	}
+	e.due[l.due-1].at = l.stream.Deadline()
+	heap.Fix(&e.due, l.due-1)
+}
+
+func (e *Engine) unschedule(l *local) {
+	if l.due > 0 {
+		heap.Remove(&e.due, l.due-1)
+	}
+}

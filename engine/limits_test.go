@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"tailrace/internal/stream"
+	"tailrace/internal/vfs/faultfs"
+	"tailrace/internal/vfs/memfs"
+	"tailrace/wal"
+)
+
+func TestMemoryLimitRefusesGrowthAndNothingElse(t *testing.T) {
+	o := manualOptions(memfs.New(), newFakeClock(), rand.New(rand.NewPCG(1, 1)))
+	o.MemoryBytes = 4096
+	e := mustOpen(t, o)
+	want(t, e, stream.Created, create("p", "text/plain", strings.Repeat("x", 2000)))
+	want(t, e, stream.MemoryFull, appendTo("p", "text/plain", strings.Repeat("x", 2000)))
+	want(t, e, stream.MemoryFull, create("q", "text/plain", strings.Repeat("x", 2000)))
+	if parts, _, code := readAll(t, e, "p", 0); code != stream.OK || len(parts) != 1 {
+		t.Fatalf("read of a full store: %s, %d appends", code, len(parts))
+	}
+	want(t, e, stream.Deleted, func(e *Engine) Ticket { return e.Delete("p") })
+	if m := e.Stats().MemoryBytes; m != 0 {
+		t.Fatalf("%d bytes are held after everything was deleted", m)
+	}
+	want(t, e, stream.Created, create("q", "text/plain", strings.Repeat("x", 2000)))
+}
+
+func TestInFlightLimitRefusesAndRecovers(t *testing.T) {
+	o := manualOptions(memfs.New(), newFakeClock(), rand.New(rand.NewPCG(1, 1)))
+	o.InFlightMax = 3
+	e := mustOpen(t, o)
+	want(t, e, stream.Created, create("p", "text/plain", ""))
+	for range 3 {
+		if got := appendTo("p", "text/plain", "x")(e); got.Code != stream.Appended {
+			t.Fatal(got.Code)
+		}
+	}
+	if got := appendTo("p", "text/plain", "x")(e); got.Code != stream.Overloaded {
+		t.Fatalf("beyond the limit: %s", got.Code)
+	}
+	settle(t, e)
+	want(t, e, stream.Appended, appendTo("p", "text/plain", "x"))
+}
+
+func TestStreamAndProducerLimits(t *testing.T) {
+	o := manualOptions(memfs.New(), newFakeClock(), rand.New(rand.NewPCG(1, 1)))
+	o.StreamsMax, o.ProducersPerStreamMax = 1, 1
+	e := mustOpen(t, o)
+	want(t, e, stream.Created, create("p", "text/plain", ""))
+	want(t, e, stream.TooManyStreams, create("q", "text/plain", ""))
+	produce := func(id string, seq int64) func(*Engine) Ticket {
+		return func(e *Engine) Ticket {
+			return e.Append(&stream.Append{Path: "p", ContentType: "text/plain", Body: []byte("x"), Producer: stream.Producer{ID: id, Seq: seq}})
+		}
+	}
+	want(t, e, stream.Appended, produce("a", 0))
+	want(t, e, stream.TooManyProducers, produce("b", 0))
+	want(t, e, stream.Appended, produce("a", 1))
+	want(t, e, stream.Duplicate, produce("a", 0))
+}
+
+// TestAFullDiskRefusesGrowthOnly fills the disk: appends and creates are
+// refused, everything else goes on, and space that is set free is used without
+// a restart.
+func TestAFullDiskRefusesGrowthOnly(t *testing.T) {
+	fs := memfs.New()
+	o := manualOptions(fs, newFakeClock(), rand.New(rand.NewPCG(1, 1)))
+	o.LogFileBytes = 256 << 10 // of which an eighth is kept for what sets space free
+	e := mustOpen(t, o)
+	fs.SetCapacity(fs.Used()) // no further file fits
+	if err := e.Allocate(); !errors.Is(err, wal.ErrNoSpace) {
+		t.Fatalf("allocation on a full disk: %v", err)
+	}
+	want(t, e, stream.Created, create("p", "text/plain", "first"))
+	want(t, e, stream.Created, withTTL("soon", 1))
+	for i := 0; ; i++ {
+		if i > 1000 {
+			t.Fatal("a disk of one log file took 1000 appends")
+		}
+		out := do(t, e, func() Ticket { return appendTo("p", "text/plain", strings.Repeat("x", 4000))(e) })
+		if out.Code == stream.DiskFull {
+			break
+		}
+		if out.Code != stream.Appended {
+			t.Fatal(out.Code)
+		}
+	}
+	want(t, e, stream.DiskFull, create("q", "text/plain", "x"))
+	want(t, e, stream.OK, touchRead("p"))
+	want(t, e, stream.Closed, func(e *Engine) Ticket { return e.Append(&stream.Append{Path: "p", Close: true}) })
+	o.Clock.(*fakeClock).advance(2e9)
+	want(t, e, stream.NotFound, head("soon"))
+	want(t, e, stream.Deleted, func(e *Engine) Ticket { return e.Delete("p") })
+
+	fs.SetCapacity(1 << 40)
+	if err := e.Allocate(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, e, stream.Created, create("q", "text/plain", "x"))
+}
+
+// TestNoOutcomeAfterAFailedSync fails the sync under staged operations of
+// every kind: none of them is ever confirmed.
+func TestNoOutcomeAfterAFailedSync(t *testing.T) {
+	disk := memfs.New()
+	faults := faultfs.New(disk)
+	o := manualOptions(faults, newFakeClock(), rand.New(rand.NewPCG(1, 1)))
+	e := mustOpen(t, o)
+	want(t, e, stream.Created, create("p", "text/plain", "first"))
+	want(t, e, stream.Created, create("gone", "text/plain", "first"))
+
+	tickets := []Ticket{
+		create("q", "text/plain", "x")(e),
+		appendTo("p", "text/plain", "second")(e),
+		e.Append(&stream.Append{Path: "p", ContentType: "application/json"}), // a refusal that saw the append
+		e.Delete("gone"),
+	}
+	_, waiting := e.Head("gone")
+	tickets = append(tickets, waiting)
+	faults.FailNth(faultfs.SyncData, 1, errInjected)
+	if _, err := e.Commit(); err == nil {
+		t.Fatal("the commit succeeded")
+	}
+	if e.Err() == nil {
+		t.Fatal("the engine did not notice")
+	}
+	for i, ticket := range tickets {
+		if !ticket.Ready() || ticket.Err() == nil {
+			t.Errorf("ticket %d: ready %t, error %v", i, ticket.Ready(), ticket.Err())
+		}
+	}
+	if late := appendTo("p", "text/plain", "third")(e); late.Code != stream.Failed {
+		t.Errorf("an append after the failure: %s", late.Code)
+	}
+}

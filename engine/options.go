@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+
+	"tailrace/internal/vfs"
+	"tailrace/wal"
+)
+
+// Limits, each with what gets worse when it grows.
+const (
+	// readBytesMax is how much a read returns unless a single append is
+	// larger: memory per reader, and the time until a slow one lets go of it.
+	readBytesMax = 1 << 20
+
+	// readAppendsMax bounds the appends of one read: the time it holds the
+	// engine's mutex.
+	readAppendsMax = 8192
+
+	// sweepMax bounds the expiries of one sweep, for the same reason.
+	sweepMax = 256
+)
+
+// What a stream and an append cost in memory beside their bytes, for the
+// account that Options.MemoryBytes limits. Estimates on the safe side of what
+// the benchmarks of package bench measure.
+const (
+	streamCost   = 600
+	appendCost   = 32
+	producerCost = 128
+)
+
+// Options configures an engine. The zero value of every field but Dir works.
+type Options struct {
+	FS  vfs.FS // default: the operating system's files
+	Dir string // the store; made if it does not exist
+
+	LogFileBytes int64 // size of a log file, a multiple of 4096; default 64 MiB
+	MemoryBytes  int64 // what streams and their bytes may occupy; default 1 GiB
+
+	// StagedBytesMax bounds what waits for a sync; default 64 MiB. Beyond it
+	// writes are refused as Overloaded.
+	StagedBytesMax int64
+	InFlightMax    int // writes waiting for a sync; default 65,536
+	BodyBytesMax   int // body of one append as stored; default 16 MiB
+
+	StreamsMax            int // default 10,000,000
+	ProducersPerStreamMax int // default 10,000
+
+	Clock  Clock
+	Rand   func() uint64 // salts of log files, identity of a new store
+	Logger *slog.Logger
+
+	// Manual makes an engine without goroutines: Commit, Sweep, Allocate and
+	// Witness are steps of the caller. With a given Clock, FS and Rand two
+	// runs of the same steps do the same I/O.
+	Manual bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = vfs.OS
+	}
+	setDefault(&o.LogFileBytes, 64<<20)
+	setDefault(&o.MemoryBytes, 1<<30)
+	setDefault(&o.StagedBytesMax, 64<<20)
+	setDefault(&o.InFlightMax, 1<<16)
+	setDefault(&o.BodyBytesMax, 16<<20)
+	setDefault(&o.StreamsMax, 10_000_000)
+	setDefault(&o.ProducersPerStreamMax, 10_000)
+	if o.Clock == nil {
+		o.Clock = NewSystemClock()
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Uint64
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func setDefault[T int | int64](v *T, value T) {
+	if *v == 0 {
+		*v = value
+	}
+}
+
+// validate names everything that is wrong with the options, not the first
+// thing only.
+func (o Options) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("engine: "+format, args...)) }
+	if o.Dir == "" {
+		bad("no directory given")
+	}
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{
+		{"memory bytes", o.MemoryBytes}, {"staged bytes", o.StagedBytesMax},
+		{"writes in flight", int64(o.InFlightMax)}, {"body bytes", int64(o.BodyBytesMax)},
+		{"streams", int64(o.StreamsMax)}, {"producers per stream", int64(o.ProducersPerStreamMax)},
+	} {
+		if limit.value < 0 {
+			bad("%s: %d is negative", limit.name, limit.value)
+		}
+	}
+	log := wal.Options{FileBytes: o.LogFileBytes}
+	if max := log.FrameBytesMax() - recordOverheadMax; o.BodyBytesMax > max {
+		bad("body limit of %d bytes does not fit log files of %d bytes: at most %d", o.BodyBytesMax, o.LogFileBytes, max)
+	}
+	return errors.Join(errs...)
+}
+
+// recordOverheadMax is more than a record ever holds beside its body and a
+// copied prefix: path, content type, source, texts and numbers.
+const recordOverheadMax = 16 << 10

@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"tailrace/internal/stream"
+	"tailrace/internal/vfs/memfs"
+)
+
+var errInjected = errorString("injected")
+
+type errorString string
+
+func (e errorString) Error() string { return string(e) }
+
+// openLive opens an engine with its goroutines, in memory.
+func openLive(t testing.TB) *Engine {
+	t.Helper()
+	e := mustOpen(t, Options{FS: memfs.New(), Dir: "store", LogFileBytes: 1 << 20, BodyBytesMax: 64 << 10})
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+// TestNoWakeUpIsLost appends while a reader goes from reading to waiting. A
+// lost wake-up hangs the test.
+func TestNoWakeUpIsLost(t *testing.T) {
+	const rounds = 100_000
+	e := openLive(t)
+	if out := e.Create(&stream.Create{Path: "p", ContentType: "text/plain", TTL: stream.NoTTL}); out.Wait() != nil {
+		t.Fatal(out.Err())
+	}
+	info, _ := e.Head("p")
+	turn := make(chan struct{}) // one append while the reader goes from reading to waiting
+	go func() {
+		for range turn {
+			for e.Append(&stream.Append{Path: "p", ContentType: "text/plain", Body: []byte("x")}).Code != stream.Appended {
+				runtime.Gosched() // the next log file is being made
+			}
+		}
+	}()
+	defer close(turn)
+	woken := make(chan struct{}, 1)
+	var at stream.Offset
+	var stop func()
+	for i := range rounds {
+		turn <- struct{}{}
+		if i%8 == 0 { // a new watch now and then; the others see many changes
+			if stop != nil {
+				stop()
+			}
+			var ok bool
+			stop, ok = e.Watch("p", info.ID, func() {
+				select {
+				case woken <- struct{}{}:
+				default:
+				}
+			})
+			if !ok {
+				t.Fatal("no watch")
+			}
+		}
+		res, _ := e.Read(ReadRequest{Path: "p", From: at})
+		for len(res.Parts) == 0 {
+			<-woken
+			res, _ = e.Read(ReadRequest{Path: "p", From: at})
+		}
+		at = res.Next
+	}
+	stop()
+}
+
+func TestWatchersHearOfEveryKindOfChange(t *testing.T) {
+	e, _, clock := openManual(t)
+	changes := map[string]func(*Engine) Ticket{
+		"append": appendTo("p", "text/plain", "x"),
+		"close":  func(e *Engine) Ticket { return e.Append(&stream.Append{Path: "p", Close: true}) },
+		"delete": func(e *Engine) Ticket { return e.Delete("p") },
+		"expiry": func(e *Engine) Ticket { clock.advance(3600e9); e.Sweep(); _, t := e.Head("p"); return t },
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			expires := clock.wall.Add(1800e9).UnixMilli()
+			want(t, e, stream.Created, func(e *Engine) Ticket {
+				return e.Create(&stream.Create{Path: "p", ContentType: "text/plain", TTL: stream.NoTTL, ExpiresAt: expires, ExpiresText: "t"})
+			})
+			info, _ := e.Head("p")
+			calls := 0
+			stop, _ := e.Watch("p", info.ID, func() { calls++ })
+			ticket := change(e)
+			if calls != 0 {
+				t.Error("told before the change was durable")
+			}
+			if !ticket.Ready() {
+				settle(t, e)
+			}
+			if calls != 1 {
+				t.Errorf("told %d times", calls)
+			}
+			stop()
+			do(t, e, func() Ticket { return e.Delete("p") })
+		})
+	}
+	if n := e.Stats().Watchers; n != 0 {
+		t.Errorf("%d watchers left", n)
+	}
+}
+
+func TestSameSeedSameIO(t *testing.T) {
+	seed := firstSeed(t)
+	run := func() string { return traceOf(t, seed) }
+	if a, b := run(), run(); a != b {
+		t.Fatal("two runs of one seed did different I/O")
+	} else if a == "" {
+		t.Fatal("no I/O was traced")
+	}
+}
+
+// manualRun is a workload whose every source of chance is the seed.
+func manualRun(t *testing.T, o Options, seed uint64) {
+	t.Helper()
+	clock := o.Clock.(*fakeClock)
+	rng := rand.New(rand.NewPCG(seed, 9))
+	work := newWorkload(rng, clock)
+	e := mustOpen(t, o)
+	for range 400 {
+		work.op()(e)
+		switch rng.IntN(4) {
+		case 0:
+			settle(t, e)
+		case 1:
+			clock.advance(700e6)
+			e.Sweep()
+		case 2:
+			if err := e.Allocate(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	settle(t, e)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAWatcherLeavesTheLineBeforeItIsTold: a change that comes during the call
+// must find it out of line, or it would not be told of that change.
+func TestAWatcherLeavesTheLineBeforeItIsTold(t *testing.T) {
+	w := &watcher{}
+	w.queued.Store(true)
+	again := false
+	w.notify = func() { again = w.queued.CompareAndSwap(false, true) }
+	notifyAll([]*watcher{w})
+	if !again {
+		t.Fatal("a change during the call did not queue the watcher again")
+	}
+}

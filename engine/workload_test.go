@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"tailrace/internal/jsonmode"
+	"tailrace/internal/stream"
+)
+
+// workload makes random requests over a few paths, so that they meet.
+type workload struct {
+	rng       *rand.Rand
+	clock     *fakeClock
+	producers map[string]*stream.Producer // the next request of each
+	sent      []stream.Append             // with producers, to be retried
+}
+
+func newWorkload(rng *rand.Rand, clock *fakeClock) *workload {
+	return &workload{rng: rng, clock: clock, producers: map[string]*stream.Producer{}}
+}
+
+var contentTypes = []string{"application/octet-stream", "text/plain", "application/json"}
+
+func (w *workload) path() string { return fmt.Sprintf("p%d", w.rng.IntN(6)) }
+
+// contentType of a path stays the same over its lives, so that most appends
+// are accepted.
+func contentTypeOf(path string) string { return contentTypes[int(path[1]-'0')%len(contentTypes)] }
+
+func (w *workload) body(contentType string) []byte {
+	if contentType == "application/json" {
+		raw := []byte(fmt.Sprintf(`[{"n":%d}, "%x"]`, w.rng.IntN(1000), w.rng.Uint64()))
+		body, _, err := jsonmode.Flatten(nil, raw)
+		if err != nil {
+			panic(err)
+		}
+		return body
+	}
+	n := 1 + w.rng.IntN(40)
+	if w.rng.IntN(10) == 0 {
+		n = 1 + w.rng.IntN(6000)
+	}
+	return bytes.Repeat([]byte{byte('a' + w.rng.IntN(26))}, n)
+}
+
+// op makes a request that can be asked again until it is decided.
+func (w *workload) op() func(*Engine) Ticket {
+	switch n := w.rng.IntN(100); {
+	case n < 14:
+		return w.create()
+	case n < 20:
+		return w.fork()
+	case n < 72:
+		return w.append()
+	case n < 78 && len(w.sent) > 0:
+		again := w.sent[w.rng.IntN(len(w.sent))]
+		return func(e *Engine) Ticket { return e.Append(&again) }
+	case n < 84:
+		path := w.path()
+		return func(e *Engine) Ticket { return e.Delete(path) }
+	case n < 88:
+		path := w.path()
+		return func(e *Engine) Ticket { return e.Append(&stream.Append{Path: path, Close: true}) }
+	default:
+		path := w.path()
+		return func(e *Engine) Ticket {
+			_, t := e.Read(ReadRequest{Path: path, Touch: true})
+			return t
+		}
+	}
+}
+
+func (w *workload) create() func(*Engine) Ticket {
+	path := w.path()
+	r := stream.Create{Path: path, ContentType: contentTypeOf(path), TTL: stream.NoTTL, Closed: w.rng.IntN(12) == 0}
+	switch w.rng.IntN(5) {
+	case 0:
+		r.TTL = int64(w.rng.IntN(20))
+	case 1:
+		r.ExpiresAt = w.clock.wall.Add(time.Duration(w.rng.IntN(30)) * time.Second).UnixMilli()
+		r.ExpiresText = "later"
+	}
+	if w.rng.IntN(2) == 0 {
+		r.Body = w.body(r.ContentType)
+	}
+	return func(e *Engine) Ticket { return e.Create(&r) }
+}
+
+func (w *workload) fork() func(*Engine) Ticket {
+	from := w.path()
+	// A fork's path has the content type of its source by construction.
+	r := stream.Create{Path: fmt.Sprintf("p%d", int(from[1]-'0')%3+3*w.rng.IntN(3)), TTL: stream.NoTTL, From: from}
+	if w.rng.IntN(2) == 0 {
+		r.HasFromOffset, r.FromOffset = true, stream.Offset(w.rng.IntN(120))
+		r.SubOffset = uint64(w.rng.IntN(3))
+	}
+	if w.rng.IntN(4) == 0 {
+		r.Body = w.body(contentTypeOf(from))
+	}
+	return func(e *Engine) Ticket { return e.Create(&r) }
+}
+
+func (w *workload) append() func(*Engine) Ticket {
+	path := w.path()
+	r := stream.Append{Path: path, ContentType: contentTypeOf(path), Close: w.rng.IntN(25) == 0}
+	r.Body = w.body(r.ContentType)
+	if w.rng.IntN(2) == 0 {
+		p := w.producers[path]
+		if p == nil || w.rng.IntN(8) == 0 {
+			p = &stream.Producer{ID: fmt.Sprintf("producer-%d", w.rng.IntN(2)), Epoch: int64(w.rng.IntN(4))}
+			w.producers[path] = p
+		}
+		r.Producer = *p
+		p.Seq++
+		w.sent = append(w.sent, r)
+	}
+	if w.rng.IntN(6) == 0 {
+		r.HasSeq, r.Seq = true, fmt.Sprintf("%04d", w.rng.IntN(10000))
+	}
+	return func(e *Engine) Ticket { return e.Append(&r) }
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"tailrace/internal/stream"
+	"tailrace/wal"
+)
+
+// Create creates a stream or a fork. Nothing of r is kept after the call.
+func (e *Engine) Create(r *stream.Create) Ticket {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	if t, wait := e.gate(r.Path, now); wait {
+		return t
+	}
+	if r.From != "" {
+		if t, wait := e.gateSource(r, now); wait {
+			return t
+		}
+	}
+	rec, out := e.table.DecideCreate(r, now, content{e})
+	if rec.Kind == 0 {
+		return e.answer(r.Path, out, now)
+	}
+	if code := e.admit(len(rec.Body)+len(rec.Path)+streamCost, len(rec.Body)); code != stream.None {
+		return settled(stream.Outcome{Code: code})
+	}
+	info, code := e.stage(wal.Growth, &rec)
+	if code != stream.None {
+		return settled(stream.Outcome{Code: code})
+	}
+	return Ticket{Outcome: out, batch: info.batch}
+}
+
+// gateSource makes a fork wait for its source. With a sub-offset the source's
+// bytes are copied, so all of them must be readable.
+func (e *Engine) gateSource(r *stream.Create, now int64) (Ticket, bool) {
+	if t, wait := e.gate(r.From, now); wait {
+		return t, true
+	}
+	if r.SubOffset == 0 {
+		return Ticket{}, false
+	}
+	for s := e.table.Lookup(r.From); s != nil; s = s.Source {
+		if b := e.batch(localOf(s).last); b != nil {
+			return Ticket{Retry: true, batch: b}, true
+		}
+	}
+	return Ticket{}, false
+}
+
+// Append appends, closes or does both in one step. Nothing of r is kept after
+// the call.
+func (e *Engine) Append(r *stream.Append) Ticket {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	if t, wait := e.gate(r.Path, now); wait {
+		return t
+	}
+	rec, out := e.table.DecideAppend(r, now)
+	if rec.Kind == 0 {
+		return e.answer(r.Path, out, now)
+	}
+	class := wal.Growth
+	if len(rec.Body) == 0 {
+		class = wal.Reclaim // a close must go through on a full disk
+	} else if code := e.admit(len(rec.Body)+appendCost, len(rec.Body)); code != stream.None {
+		return settled(stream.Outcome{Code: code})
+	}
+	s := e.table.Lookup(r.Path)
+	before := s.Producers()
+	info, code := e.stage(class, &rec)
+	if code != stream.None {
+		return settled(stream.Outcome{Code: code})
+	}
+	e.producers += s.Producers() - before
+	s.Touched = max(s.Touched, now)
+	return Ticket{Outcome: out, batch: info.batch}
+}
+
+// Delete deletes a stream.
+func (e *Engine) Delete(path string) Ticket {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	if t, wait := e.gate(path, now); wait {
+		return t
+	}
+	rec, out := e.table.DecideDelete(path)
+	if rec.Kind == 0 {
+		return e.answer(path, out, now)
+	}
+	info, code := e.stage(wal.Reclaim, &rec)
+	if code != stream.None {
+		return settled(stream.Outcome{Code: code})
+	}
+	return Ticket{Outcome: out, batch: info.batch}
+}
+
+// gate makes the caller wait while something that decides what is at the path
+// is on its way to the log. The first to find a stream past its deadline sends
+// the expiry there.
+func (e *Engine) gate(path string, now int64) (Ticket, bool) {
+	if n, ok := e.gates[path]; ok {
+		return Ticket{Retry: true, batch: e.batch(n)}, true
+	}
+	s := e.table.Lookup(path)
+	if s == nil || !s.Due(now) {
+		return Ticket{}, false
+	}
+	info, code := e.expire(s, now)
+	if code != stream.None {
+		return settled(stream.Outcome{Code: code}), true
+	}
+	if info == nil {
+		return Ticket{}, false
+	}
+	return Ticket{Retry: true, batch: info.batch}, true
+}
+
+// answer is the ticket of an outcome that changes nothing: it waits for the
+// newest record of the stream, which the decision has looked at. A success is
+// a use of the stream.
+func (e *Engine) answer(path string, out stream.Outcome, now int64) Ticket {
+	s := e.table.Lookup(path)
+	if s == nil {
+		return settled(out)
+	}
+	if out.Code.Success() {
+		e.touch(s, now)
+	}
+	return Ticket{Outcome: out, batch: e.batch(localOf(s).last)}
+}
+
+// admit refuses what would not fit: cost in memory, and as an append.
+func (e *Engine) admit(cost, body int) stream.Code {
+	switch {
+	case body > e.opts.BodyBytesMax:
+		return stream.BodyTooLarge
+	case e.stagedOps >= e.opts.InFlightMax:
+		return stream.Overloaded
+	case e.memory()+int64(cost) > e.opts.MemoryBytes:
+		return stream.MemoryFull
+	}
+	return stream.None
+}
+
+// memory is what streams, their appends and the bytes occupy, those of staged
+// batches included.
+func (e *Engine) memory() int64 {
+	m := e.frames.bytes + int64(e.table.Len())*streamCost + int64(e.appends)*appendCost + int64(e.producers)*producerCost
+	for _, info := range e.inflight {
+		m += int64(info.size)
+	}
+	return m
+}
