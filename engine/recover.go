@@ -77,14 +77,25 @@ func (e *Engine) revive() {
 	}
 }
 
+// Report is what Check found in a store without fault.
+type Report struct {
+	wal.Report
+	Streams int
+	Appends int
+}
+
 // Check reads a store and verifies every checksum and every record, without
-// changing anything. The error names the place of the first fault.
-func Check(o Options) (wal.Report, error) {
+// changing anything. The error names the place of the first fault. A store
+// that is not there is an error too: there is nothing to vouch for.
+func Check(o Options) (Report, error) {
 	o = o.withDefaults()
 	e := newEngine(o)
-	report, err := wal.VerifyReplay(o.FS, o.Dir, e.replay)
+	found, err := wal.VerifyReplay(o.FS, o.Dir, e.replay)
 	if err != nil {
-		return report, fmt.Errorf("engine: check %s: %w", o.Dir, err)
+		return Report{}, fmt.Errorf("engine: check %s: %w", o.Dir, err)
 	}
-	return report, nil
+	if found.Empty {
+		return Report{}, fmt.Errorf("engine: check %s: there is no store", o.Dir)
+	}
+	return Report{Report: found, Streams: e.table.Len(), Appends: e.appends}, nil
 }

@@ -1,7 +1,7 @@
 package sse
 
 const (
-	controlStart = "event: control\ndata: {\"streamNextOffset\":"
+	controlStart = "event: control\ndata:{\"streamNextOffset\":"
 	hexDigits    = "0123456789abcdef"
 )
 

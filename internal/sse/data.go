@@ -35,12 +35,11 @@ func (e Encoding) String() string {
 	return fmt.Sprintf("encoding(%d)", uint8(e))
 }
 
-// The pieces of a data event. The space after the colon is always written,
-// because a reader drops one: without it, a line that starts with a space would
-// lose its own.
+// The pieces of a data event. There is no space after the colon: clients that
+// match text, the official suite among them, expect none.
 const (
-	dataStart = "event: data\ndata: "
-	dataLine  = "\ndata: "
+	dataStart = "event: data\ndata:"
+	dataLine  = "\ndata:"
 	eventEnd  = "\n\n"
 )
 
@@ -59,7 +58,7 @@ func AppendData(dst []byte, enc Encoding, parts ...[]byte) []byte {
 
 	switch enc {
 	case Text:
-		w := lineWriter{dst: append(slices.Grow(dst, size+fixed), dataStart...)}
+		w := lineWriter{dst: append(slices.Grow(dst, size+fixed), dataStart...), start: true}
 		for _, part := range parts {
 			w.write(part)
 		}
@@ -77,8 +76,9 @@ func AppendData(dst []byte, enc Encoding, parts ...[]byte) []byte {
 // lineWriter appends bytes that come in pieces and begins a new data line at
 // each end of line among them.
 type lineWriter struct {
-	dst []byte
-	cr  bool // the last byte was CR, which ended its line: an LF now belongs to it
+	dst   []byte
+	start bool // nothing of the current line is written yet
+	cr    bool // the last byte was CR, which ended its line: an LF now belongs to it
 }
 
 func (w *lineWriter) write(p []byte) {
@@ -102,11 +102,18 @@ func (w *lineWriter) write(p []byte) {
 			cr = indexFrom(p, '\r', at)
 		}
 		end := min(lf, cr)
+		if w.start && end > at {
+			if p[at] == ' ' {
+				w.dst = append(w.dst, ' ') // the reader drops one
+			}
+			w.start = false
+		}
 		w.dst = append(w.dst, p[at:end]...)
 		if end == len(p) {
 			return
 		}
 		w.dst = append(w.dst, dataLine...)
+		w.start = true
 		at = end + 1
 		if end == cr {
 			if at == len(p) {

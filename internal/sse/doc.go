@@ -7,8 +7,8 @@
 // # Data event
 //
 //	event: data
-//	data: first line of the payload
-//	data: second line of the payload
+//	data:first line of the payload
+//	data:second line of the payload
 //	(empty line)
 //
 // The payload of a data event depends on the type of the stream:
@@ -32,7 +32,7 @@
 // # Control event
 //
 //	event: control
-//	data: {"streamNextOffset":"…","streamCursor":"…","upToDate":true}
+//	data:{"streamNextOffset":"…","streamCursor":"…","upToDate":true}
 //	(empty line)
 //
 // # Comment

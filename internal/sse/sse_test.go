@@ -107,32 +107,32 @@ func TestDataEventsHaveTheseBytes(t *testing.T) {
 		parts []string
 		want  string
 	}{
-		{Text, []string{"hello"}, "data: hello\n"},
-		{Text, nil, "data: \n"},
-		{Text, []string{""}, "data: \n"},
-		{Text, []string{"a\nb"}, "data: a\ndata: b\n"},
-		{Text, []string{"a\r\nb\rc\n"}, "data: a\ndata: b\ndata: c\ndata: \n"},
-		{Text, []string{"\n\n"}, "data: \ndata: \ndata: \n"},
-		{Text, []string{"\n\r"}, "data: \ndata: \ndata: \n"},
-		{Text, []string{"a\r", "\nb"}, "data: a\ndata: b\n"},
-		{Text, []string{"a\r", "", "\nb"}, "data: a\ndata: b\n"},
-		{Text, []string{"a\r", "\r\n"}, "data: a\ndata: \ndata: \n"},
-		{Text, []string{"a\r", "\n", "\n"}, "data: a\ndata: \ndata: \n"},
+		{Text, []string{"hello"}, "data:hello\n"},
+		{Text, nil, "data:\n"},
+		{Text, []string{""}, "data:\n"},
+		{Text, []string{"a\nb"}, "data:a\ndata:b\n"},
+		{Text, []string{"a\r\nb\rc\n"}, "data:a\ndata:b\ndata:c\ndata:\n"},
+		{Text, []string{"\n\n"}, "data:\ndata:\ndata:\n"},
+		{Text, []string{"\n\r"}, "data:\ndata:\ndata:\n"},
+		{Text, []string{"a\r", "\nb"}, "data:a\ndata:b\n"},
+		{Text, []string{"a\r", "", "\nb"}, "data:a\ndata:b\n"},
+		{Text, []string{"a\r", "\r\n"}, "data:a\ndata:\ndata:\n"},
+		{Text, []string{"a\r", "\n", "\n"}, "data:a\ndata:\ndata:\n"},
 		{Text, []string{" two\n  spaces"}, "data:  two\ndata:   spaces\n"},
-		{Text, []string{"\xe2\x82", "\xac"}, "data: €\n"},
-		{Text, []string{"x\n\nevent: control\ndata: {}\n\nid: 1"}, "data: x\ndata: \ndata: event: control\ndata: data: {}\ndata: \ndata: id: 1\n"},
-		{Text, []string{"\xff\x00\u2028\u0085\v\f"}, "data: \xff\x00\u2028\u0085\v\f\n"},
-		{JSON, nil, "data: []\n"},
-		{JSON, []string{"", ""}, "data: []\n"},
-		{JSON, []string{`{"k":"v"},`}, "data: [{\"k\":\"v\"}]\n"},
-		{JSON, []string{`1,2,`, `3,`, ``}, "data: [1,2,3]\n"},
-		{JSON, []string{"{\r\n  \"a\": \"\\n\"\r},"}, "data: [{\ndata:   \"a\": \"\\n\"\ndata: }]\n"},
-		{Base64, nil, "data: \n"},
-		{Base64, []string{"", ""}, "data: \n"},
-		{Base64, []string{"\xfb\xff\xfe"}, "data: +//+\n"},
-		{Base64, []string{"a"}, "data: YQ==\n"},
-		{Base64, []string{"a", "b"}, "data: YWI=\n"},
-		{Base64, []string{"a", "", "b", "cdef", "g"}, "data: YWJjZGVmZw==\n"},
+		{Text, []string{"\xe2\x82", "\xac"}, "data:€\n"},
+		{Text, []string{"x\n\nevent: control\ndata: {}\n\nid: 1"}, "data:x\ndata:\ndata:event: control\ndata:data: {}\ndata:\ndata:id: 1\n"},
+		{Text, []string{"\xff\x00\u2028\u0085\v\f"}, "data:\xff\x00\u2028\u0085\v\f\n"},
+		{JSON, nil, "data:[]\n"},
+		{JSON, []string{"", ""}, "data:[]\n"},
+		{JSON, []string{`{"k":"v"},`}, "data:[{\"k\":\"v\"}]\n"},
+		{JSON, []string{`1,2,`, `3,`, ``}, "data:[1,2,3]\n"},
+		{JSON, []string{"{\r\n  \"a\": \"\\n\"\r},"}, "data:[{\ndata:   \"a\": \"\\n\"\ndata:}]\n"},
+		{Base64, nil, "data:\n"},
+		{Base64, []string{"", ""}, "data:\n"},
+		{Base64, []string{"\xfb\xff\xfe"}, "data:+//+\n"},
+		{Base64, []string{"a"}, "data:YQ==\n"},
+		{Base64, []string{"a", "b"}, "data:YWI=\n"},
+		{Base64, []string{"a", "", "b", "cdef", "g"}, "data:YWJjZGVmZw==\n"},
 	} {
 		var parts [][]byte
 		for _, p := range c.parts {
@@ -157,7 +157,7 @@ func TestControlEventsHaveTheseBytes(t *testing.T) {
 		{Control{NextOffset: "0_5", Cursor: "1000", Closed: true}, `{"streamNextOffset":"0_5","upToDate":true,"streamClosed":true}`},
 		{Control{NextOffset: "\"\\\r\n\x00é"}, `{"streamNextOffset":"\"\\\u000d\u000a\u0000é"}`},
 	} {
-		want := "event: control\ndata: " + c.want + "\n\n"
+		want := "event: control\ndata:" + c.want + "\n\n"
 		if got := AppendControl(nil, c.control); string(got) != want {
 			t.Errorf("AppendControl(%+v) = %q, want %q", c.control, got, want)
 		}

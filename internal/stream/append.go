@@ -49,12 +49,10 @@ func (t *Table) DecideAppend(r *Append, now int64) (Record, Outcome) {
 	return rec, out
 }
 
-// decideProducer sets out.Code if the request is a repetition or out of turn.
+// decideProducer sets out.Code if the request is a repetition or out of turn. A
+// closed stream accepts nothing, so what closed it is the last request of its
+// producer, and its repetition is a duplicate like any other.
 func (s *Stream) decideProducer(p Producer, out *Outcome) {
-	if s.Closed && s.closer != nil && *s.closer == p {
-		out.Code = Duplicate
-		return
-	}
 	last := s.producers[p.ID]
 	switch {
 	case last == nil:

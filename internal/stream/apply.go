@@ -46,7 +46,7 @@ func (t *Table) applyCreate(r *Record) (Effect, error) {
 	case t.byPath[r.Path] != nil:
 		return Effect{}, fmt.Errorf("stream: create at %q, which exists", r.Path)
 	case r.Source != 0:
-		if source = t.byID[r.Source]; source == nil || r.Base > source.Tail {
+		if source = t.byID[r.Source]; source == nil || source.Gone || r.Base > source.Tail {
 			return Effect{}, fmt.Errorf("stream: fork of stream %d at %d, which it does not reach", r.Source, r.Base)
 		}
 	}
@@ -86,11 +86,6 @@ func (t *Table) applyAppend(s *Stream, r *Record) error {
 	}
 	if r.Close {
 		s.Closed = true
-		if r.Producer.ID != "" {
-			closer := r.Producer
-			closer.ID = strings.Clone(closer.ID)
-			s.closer = &closer
-		}
 	}
 	if r.At != 0 {
 		s.Touched, s.Logged = max(s.Touched, r.At), max(s.Logged, r.At)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // The encoded form of a record is a head and the body, back to back:
@@ -169,7 +170,7 @@ func (d *decoder) create(r *Record, flags byte) {
 		r.Base = Offset(d.uvarint())
 		r.From = d.string()
 		r.SubOffset = d.uvarint()
-		r.Prefix = int(d.count())
+		r.Prefix = int(min(d.count(), math.MaxInt32)) // no body is that long
 	}
 }
 

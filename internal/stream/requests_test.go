@@ -151,7 +151,7 @@ func (w *world) chooseAppend(c *choices) appendChoice {
 
 // create sends one create to both sides.
 func (w *world) create(r createChoice) {
-	w.note("create %+v", r)
+	w.note("create %#v", r)
 	w.gate(r.Path)
 	w.model.Head(w.now, r.Path)
 	effective := r.ContentType
@@ -189,7 +189,7 @@ func (w *world) create(r createChoice) {
 
 // append sends one append to both sides.
 func (w *world) append(r appendChoice) {
-	w.note("append %+v", r)
+	w.note("append %#v", r)
 	w.gate(r.Path)
 	req := Append{
 		Path: r.Path, ContentType: r.ContentType, Close: r.Close, Producer: r.Producer,

@@ -30,8 +30,7 @@ type Stream struct {
 	forks  map[ID]struct{} // live forks of this stream, by identity
 
 	producers map[string]*producer
-	closer    *Producer // who closed it, if an idempotent producer did
-	seq       *string   // the last Stream-Seq
+	seq       *string // the last Stream-Seq
 
 	// Local is what the caller keeps beside the rules. They never look at it.
 	Local any

@@ -165,7 +165,6 @@ type state struct {
 	Fork      forkConfig
 	Forks     map[ID]bool
 	Producers map[string]producer
-	Closer    Producer
 	Seq       string
 }
 
@@ -183,9 +182,6 @@ func states(t *Table) map[ID]state {
 		if s.fork != nil {
 			d.Fork = *s.fork
 		}
-		if s.closer != nil {
-			d.Closer = *s.closer
-		}
 		if s.seq != nil {
 			d.Seq = "set " + *s.seq
 		}
@@ -196,7 +192,7 @@ func states(t *Table) map[ID]state {
 			d.Producers[id] = *p
 		}
 		d.Stream.Source, d.Stream.expires, d.Stream.fork, d.Stream.forks = nil, nil, nil, nil
-		d.Stream.producers, d.Stream.closer, d.Stream.seq, d.Stream.Local = nil, nil, nil, nil
+		d.Stream.producers, d.Stream.seq, d.Stream.Local = nil, nil, nil
 		d.Stream.Touched = 0 // reads move it without a record
 		all[s.ID] = d
 	}

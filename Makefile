@@ -1,0 +1,64 @@
+# Targets of tailrace. Bare "make" prints them.
+
+BIN       := bin/tailrace
+GO        := go
+LISTEN    ?= 127.0.0.1:4437
+DATA      ?= ./data
+ROUNDS    ?= 200
+SEEDS     ?= 20000
+FUZZTIME  ?= 10m
+BENCHTIME ?= 2s
+URL       ?=
+VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-go test-conformance race crash hunt soak fuzz fuzz-smoke lint bench conformance golden tidy-check
+
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## run the server on 127.0.0.1:4437 with its data in ./data
+	$(BIN) serve --listen $(LISTEN) --data $(DATA)
+
+build: ## build bin/tailrace
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/tailrace
+
+# The Go tests and the conformance suite use their own ports and directories,
+# so they run side by side: the suite spends most of its time waiting.
+test: build ## everything: Go tests, fuzz smoke, the official suite, the official client across kill -9
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-go test-conformance
+
+test-go: build
+	$(GO) test ./...
+	@$(MAKE) --no-print-directory fuzz-smoke
+
+test-conformance: build conformance/node_modules/.installed
+	cd conformance && node run.mjs --binary ../$(BIN)
+	cd conformance && node client-crash.mjs --binary ../$(BIN)
+
+conformance/node_modules/.installed: conformance/package.json conformance/package-lock.json
+	cd conformance && npm ci --no-progress && touch node_modules/.installed
+
+conformance: conformance/node_modules/.installed ## the official suite; against any server with URL=http://host:port
+ifeq ($(URL),)
+	@$(MAKE) --no-print-directory build
+	cd conformance && node run.mjs --binary ../$(BIN)
+else
+	cd conformance && node run.mjs --url $(URL)
+endif
+
+race: ## the Go tests under the race detector
+	$(GO) test -race ./...
+
+lint: tidy-check ## vet (for Linux and macOS), staticcheck, formatting, module files
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+tidy-check:
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+golden: ## write the golden files again; read the diff before committing it
+	$(GO) test ./wal ./internal/stream -run Golden -update

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
+
+	"tailrace/engine"
+	"tailrace/server"
+)
+
+// config is everything that can be set from outside.
+type config struct {
+	listen          string
+	data            string
+	logFileBytes    int64
+	memoryBytes     int64
+	stagedBytes     int64
+	bodyBytes       int64
+	bodiesBytes     int64
+	streams         int
+	producers       int
+	connections     int
+	liveReaders     int
+	longPollTimeout time.Duration
+	sseLifetime     time.Duration
+	sseKeepAlive    time.Duration
+	drainTimeout    time.Duration
+	noCORS          bool
+	trustForwarded  bool
+	logFormat       string
+	logLevel        string
+}
+
+// envPrefix begins the names of our variables. One that no flag belongs to is
+// an error, because a misspelt setting must not be silently without effect.
+const envPrefix = "TAILRACE_"
+
+func (c *config) flags() *pflag.FlagSet {
+	f := pflag.NewFlagSet("tailrace serve", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.StringVar(&c.listen, "listen", "127.0.0.1:4437", "address to serve HTTP on")
+	f.StringVar(&c.data, "data", "./data", "directory of the store; made if it does not exist")
+	f.DurationVar(&c.longPollTimeout, "long-poll-timeout", 30*time.Second, "how long a long-poll waits for data")
+	f.DurationVar(&c.sseLifetime, "sse-lifetime", 60*time.Second, "how long an event stream lasts before the client is to reconnect, give or take a tenth")
+	f.DurationVar(&c.sseKeepAlive, "sse-keep-alive", 15*time.Second, "how often an idle event stream gets a comment")
+	f.Var(size(&c.logFileBytes, 64<<20), "log-file-bytes", "size of a log file, a multiple of 4096")
+	f.Var(size(&c.memoryBytes, 1<<30), "memory-bytes", "what streams may occupy in memory; beyond it writes are refused with 507 memory_full")
+	f.Var(size(&c.stagedBytes, 64<<20), "staged-bytes", "what may wait for a sync; beyond it writes are refused with 503 overloaded")
+	f.Var(size(&c.bodyBytes, 16<<20), "body-bytes", "largest body of a request")
+	f.Var(size(&c.bodiesBytes, 256<<20), "bodies-bytes", "what larger bodies may occupy while they arrive; beyond it they are refused with 503 overloaded")
+	f.IntVar(&c.streams, "streams", 10_000_000, "most streams")
+	f.IntVar(&c.producers, "producers-per-stream", 10_000, "most idempotent producers that a stream remembers")
+	f.IntVar(&c.connections, "connections", 20_000, "most open connections")
+	f.IntVar(&c.liveReaders, "live-readers", 10_000, "most event streams and waiting long-polls")
+	f.DurationVar(&c.drainTimeout, "drain-timeout", 5*time.Second, "how long a shutdown may take to answer what is under way")
+	f.BoolVar(&c.noCORS, "no-cors", false, "send no CORS headers")
+	f.BoolVar(&c.trustForwarded, "trust-forwarded", false, "build Location from X-Forwarded-Proto and X-Forwarded-Host")
+	f.StringVar(&c.logFormat, "log-format", "text", "format of the log on standard error: text or json")
+	f.StringVar(&c.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
+	return f
+}
+
+// errHelp means that help was asked for and has been printed.
+var errHelp = errors.New("help requested")
+
+// parse reads the command line and the environment; the command line wins.
+func (c *config) parse(args, env []string, stdout io.Writer) error {
+	f := c.flags()
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	if err := fromEnv(f, env); err != nil {
+		return err
+	}
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			fmt.Fprintf(stdout, "Usage:\n  tailrace serve [flags]\n\nFlags:\n%s", f.FlagUsages())
+			return errHelp
+		}
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	return c.validate()
+}
+
+func fromEnv(f *pflag.FlagSet, env []string) error {
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		rest, ours := strings.CutPrefix(name, envPrefix)
+		if !ours {
+			continue
+		}
+		flag := strings.ReplaceAll(strings.ToLower(rest), "_", "-")
+		if f.Lookup(flag) == nil {
+			return fmt.Errorf("unknown variable %s", name)
+		}
+		if err := f.Set(flag, value); err != nil {
+			return fmt.Errorf("variable %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (c *config) validate() error {
+	var errs []error
+	positive := func(name string, ok bool) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("--%s must be greater than zero", name))
+		}
+	}
+	positive("long-poll-timeout", c.longPollTimeout > 0)
+	positive("sse-lifetime", c.sseLifetime > 0)
+	positive("sse-keep-alive", c.sseKeepAlive > 0)
+	positive("drain-timeout", c.drainTimeout > 0)
+	positive("log-file-bytes", c.logFileBytes > 0)
+	positive("memory-bytes", c.memoryBytes > 0)
+	positive("staged-bytes", c.stagedBytes > 0)
+	positive("body-bytes", c.bodyBytes > 0)
+	positive("bodies-bytes", c.bodiesBytes > 0)
+	positive("streams", c.streams > 0)
+	positive("producers-per-stream", c.producers > 0)
+	positive("connections", c.connections > 0)
+	positive("live-readers", c.liveReaders > 0)
+	if c.data == "" {
+		errs = append(errs, errors.New("--data must name a directory"))
+	}
+	if _, err := c.logger(io.Discard); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (c *config) engineOptions(log *slog.Logger) engine.Options {
+	return engine.Options{
+		Dir: c.data, LogFileBytes: c.logFileBytes, MemoryBytes: c.memoryBytes,
+		StagedBytesMax: c.stagedBytes, BodyBytesMax: int(c.bodyBytes),
+		StreamsMax: c.streams, ProducersPerStreamMax: c.producers, Logger: log,
+	}
+}
+
+func (c *config) serverOptions(log *slog.Logger) server.Options {
+	return server.Options{
+		LongPollTimeout: c.longPollTimeout, LiveTime: c.sseLifetime, CommentInterval: c.sseKeepAlive,
+		BodyBytesMax: int(c.bodyBytes), BodyBytesInFlight: c.bodiesBytes,
+		LiveMax: c.liveReaders, ConnsMax: c.connections,
+		TrustForwarded: c.trustForwarded, DisableCORS: c.noCORS, Logger: log,
+	}
+}
+
+// sizeValue is a flag that takes bytes, as a number or like 64MiB.
+type sizeValue struct{ bytes *int64 }
+
+func size(p *int64, value int64) *sizeValue {
+	*p = value
+	return &sizeValue{p}
+}
+
+func (s *sizeValue) Set(text string) error {
+	n, err := humanize.ParseBytes(text)
+	if err != nil {
+		return err
+	}
+	if n > 1<<62 {
+		return fmt.Errorf("%s is too large", text)
+	}
+	*s.bytes = int64(n)
+	return nil
+}
+
+func (s *sizeValue) String() string {
+	number, unit, _ := strings.Cut(humanize.IBytes(uint64(*s.bytes)), " ")
+	return strings.TrimSuffix(number, ".0") + unit
+}
+func (s *sizeValue) Type() string { return "bytes" }

@@ -1,0 +1,71 @@
+// Command tailrace is the server: a log database for durable streams over HTTP.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+)
+
+// version is set by the build; without it the module's version is shown.
+var version string
+
+const usage = `tailrace is a log database for durable streams.
+
+Usage:
+  tailrace serve [flags]         run the server
+  tailrace check DIR             verify every checksum and record of a store, offline
+  tailrace inspect wal FILE      print the header and frames of a log file
+  tailrace version               print the version
+  tailrace help                  print this text
+
+"tailrace serve --help" lists the flags. Every flag can also be given in the
+environment: --log-file-bytes is TAILRACE_LOG_FILE_BYTES.
+`
+
+// Exit codes: a command line that makes no sense is told from a command that
+// failed.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+func run(args, env []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return exitUsage
+	}
+	switch command, rest := args[0], args[1:]; command {
+	case "serve":
+		return serve(rest, env, stdout, stderr)
+	case "check":
+		return check(rest, stdout, stderr)
+	case "inspect":
+		return inspect(rest, stdout, stderr)
+	case "version", "--version":
+		fmt.Fprintln(stdout, "tailrace", versionText())
+		return exitOK
+	case "help", "--help", "-h":
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	default:
+		fmt.Fprintf(stderr, "tailrace: unknown command %q\n\n%s", command, usage)
+		return exitUsage
+	}
+}
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
