@@ -1,0 +1,40 @@
+// Package server speaks the Durable Streams protocol over HTTP/1.1 and 1.0. It
+// parses requests, asks the engine, and renders what the engine decided; it
+// has no rules of its own about streams and knows no files.
+//
+// # From request to answer
+//
+//	connection ─► driver ─► handle ─► engine
+//	                 ▲         │
+//	                 └ outcome ┘
+//
+// A handler is a function of an exchange: the request, the response to fill,
+// and what is known of the connection. It never blocks and never touches the
+// connection. What it cannot finish at once it returns as an outcome:
+//
+//	done   the response is complete
+//	wait   a ticket of the engine has to become ready first; resume goes on
+//	live   the client waits at the tail of a stream, by long-poll or SSE
+//	big    the body has not been read, and reading it may block
+//	again  what the decision depended on has changed: handle it anew
+//	drop   the outcome is unknown: close the connection without a word
+//
+// Only the driver knows what serves the connection. The one here gives each
+// connection a goroutine of fasthttp, which waits for tickets and reads bodies
+// itself and hands SSE readers to a goroutine of their own. Other drivers can
+// run the same handlers.
+//
+// # Durable before visible
+//
+// No byte of an answer leaves before everything the answer depends on is
+// durable. If the log fails first, the connection is closed without an answer,
+// because any answer would be a guess.
+//
+// # Refusals
+//
+// Every refusal is the same envelope with a code that does not change between
+// versions; Catalogue lists them. What is malformed is refused before the
+// engine sees it and before the body is read.
+//
+//	{"error":{"code":"invalid_offset","message":"…"}}
+package server

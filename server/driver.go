@@ -1,0 +1,188 @@
+package server
+
+import (
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// The driver that serves each connection by a goroutine of fasthttp. It is the
+// one place that knows what serves the connection.
+
+// newHTTP configures fasthttp for the driver.
+func (s *Server) newHTTP() *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler:        s.serve,
+		ErrorHandler:   s.serveError,
+		ExpectHandler:  s.serveExpect,
+		HeaderReceived: s.hideRefusedBody,
+
+		NoDefaultServerHeader: true,
+		NoDefaultContentType:  true,
+		SecureErrorLogMessage: true,
+		Logger:                fastLogger{s.opts.Logger},
+		LazyRequestTime:       true,
+
+		// Bodies are opaque, whatever their type says.
+		DisablePreParseMultipartForm: true,
+		// The handler comes before the body, and reads it within the budget.
+		StreamRequestBody:  true,
+		MaxRequestBodySize: prefetchBytes,
+
+		ReadBufferSize: headerBytesMax,
+		ReadTimeout:    s.opts.ReadTimeout,
+		WriteTimeout:   s.opts.WriteTimeout,
+		IdleTimeout:    s.opts.IdleTimeout,
+
+		// Live readers outlive the callback that takes their connection.
+		KeepHijackedConns: true,
+		CloseOnShutdown:   true,
+		// The listener counts connections, those of live readers as well.
+		Concurrency: s.opts.ConnsMax + 1,
+	}
+}
+
+// serve drives one exchange.
+func (s *Server) serve(ctx *fasthttp.RequestCtx) {
+	c := ctx.Conn().(*conn)
+	if c.linger.Load() {
+		c.linger.Store(false) // of an earlier request, which has been read since
+	}
+	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{tls: c.tls})
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked(v)
+			ctx.Response.Reset()
+			s.fail(x, faultInternal)
+			ctx.Response.SetConnectionClose()
+		}
+		s.finish(ctx, x, c)
+	}()
+	for o := s.handle(x); o.kind != kindDone; {
+		switch o.kind {
+		case kindWait:
+			o = s.await(x, o.step)
+		case kindAgain:
+			o = s.handle(x)
+		case kindBig:
+			if f := s.readBody(x, c); f != faultNone {
+				o = s.fail(x, f)
+			} else {
+				o = s.handle(x)
+			}
+		case kindLive:
+			o = s.wait(ctx, x, c)
+		case kindDrop:
+			ctx.HijackSetNoResponse(true)
+			ctx.Hijack(func(c net.Conn) { c.Close() })
+			return
+		}
+	}
+}
+
+// await waits for the ticket and goes on.
+func (s *Server) await(x *exchange, next step) outcome {
+	s.hooks.waiting(x.head.method, view(x.head.name))
+	x.ticket.Wait() // resume looks at how it ended
+	return s.resume(x, next)
+}
+
+// wait lets a live reader wait at the tail.
+func (s *Server) wait(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
+	if !s.readers.admit() {
+		return s.fail(x, faultTooManyReaders)
+	}
+	if x.live.mode == modeLongPoll {
+		defer s.readers.leave()
+		return s.park(ctx, x)
+	}
+	// From here on the place is given back by closing the connection, since
+	// fasthttp may fail before it comes to the callback.
+	c.reading.Store(true)
+	f := &follower{server: s, conn: c, feed: s.newFeed(x)}
+	ctx.HijackSetNoResponse(true)
+	ctx.Hijack(func(net.Conn) { go f.run() })
+	return done
+}
+
+// park holds a long-poll until there is news, or its time is up.
+func (s *Server) park(ctx *fasthttp.RequestCtx, x *exchange) outcome {
+	news := make(chan struct{}, 1)
+	notify := func() {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	}
+	stop, watched := s.engine.Watch(view(x.head.name), x.live.id, notify)
+	if watched {
+		defer stop()
+	}
+	timeout := time.NewTimer(s.opts.LongPollTimeout)
+	defer timeout.Stop()
+	for {
+		o := s.poll(x)
+		if o.kind == kindWait {
+			o = s.await(x, o.step)
+		}
+		switch o.kind {
+		case kindAgain:
+			continue
+		case kindLive:
+		default:
+			return o
+		}
+		s.hooks.parked(methodGet, view(x.head.name))
+		select {
+		case <-news:
+		case <-timeout.C:
+			return s.answerNothing(x)
+		case <-s.stop:
+			ctx.Response.SetConnectionClose()
+			return s.answerNothing(x)
+		case <-s.engine.Failed():
+			return drop
+		}
+	}
+}
+
+// finish ends an exchange.
+func (s *Server) finish(ctx *fasthttp.RequestCtx, x *exchange, c *conn) {
+	if !x.bodyRead && ctx.Request.IsBodyStream() {
+		// The answer comes before the body does. fasthttp reads a little of
+		// what is left to keep the connection; if that is not enough it closes.
+		if _, unread := x.unreadBody(); unread || ctx.Request.Header.ConnectionClose() {
+			c.linger.Store(true)
+		}
+	}
+	if n := len(ctx.Response.Body()); n > prefetchBytes {
+		allowance := time.Duration(n) * time.Second / bodyRateMin
+		ctx.SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout + allowance))
+	}
+	s.free(x)
+}
+
+// serveError answers what fasthttp could not make a request of.
+func (s *Server) serveError(ctx *fasthttp.RequestCtx, err error) {
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.linger.Store(true)
+	}
+	ctx.Response.Reset()
+	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{})
+	s.fail(x, httpFault(err))
+	s.free(x)
+}
+
+// serveExpect decides whether a client that asks first may send its body. What
+// is refused by its headers is refused here, before the client sends any.
+func (s *Server) serveExpect(ctx *fasthttp.RequestCtx) int {
+	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{})
+	defer s.free(x)
+	if f := s.parse(x); f != faultNone {
+		ctx.Conn().(*conn).linger.Store(true)
+		s.fail(x, f)
+		return ctx.Response.StatusCode()
+	}
+	return fasthttp.StatusContinue
+}

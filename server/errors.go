@@ -1,0 +1,232 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"tailrace/internal/stream"
+)
+
+// fault is a reason to refuse a request. The first ones are those of the
+// engine, by their stream.Code; the others are found before it is asked.
+type fault uint8
+
+const faultNone fault = 0
+
+const (
+	faultInvalidPath fault = fault(stream.Failed) + 1 + iota
+	faultNoSuchRoute
+	faultReserved
+	faultMethod
+	faultVersion
+	faultExpectation
+	faultBadRequest
+	faultFoldedHeader
+	faultHeadersTooLarge
+	faultTimeout
+	faultIncompleteBody
+	faultDuplicateHeader
+	faultDuplicateParameter
+	faultInvalidOffset
+	faultInvalidLive
+	faultOffsetRequired
+	faultContentTypeRequired
+	faultInvalidContentType
+	faultInvalidTTL
+	faultInvalidExpiresAt
+	faultTTLAndExpiresAt
+	faultIncompleteProducer
+	faultInvalidProducer
+	faultInvalidStreamSeq
+	faultInvalidForkSource
+	faultForkSourceRequired
+	faultInvalidForkSubOffset
+	faultForkOffsetRequired
+	faultTooManyReaders
+	faultTooManyConnections
+	faultInternal
+	faults
+)
+
+const (
+	faultBodyTooLarge = fault(stream.BodyTooLarge)
+	faultOverloaded   = fault(stream.Overloaded)
+	faultInvalidJSON  = fault(stream.InvalidJSON)
+)
+
+// CatalogueEntry is one code that an error response can carry.
+type CatalogueEntry struct {
+	Code    string // stable between versions
+	Status  int
+	Message string // for people; may change, and may say more in a response
+	Retry   bool   // the response says when to try again
+}
+
+// Catalogue lists every code that the server answers with, in the order of
+// their status.
+func Catalogue() []CatalogueEntry {
+	var list []CatalogueEntry
+	for status := 400; status < 600; status++ {
+		for i := range catalogue {
+			if catalogue[i].Status == status {
+				list = append(list, catalogue[i].CatalogueEntry)
+			}
+		}
+	}
+	return list
+}
+
+type refusal struct {
+	CatalogueEntry
+	body []byte
+}
+
+var catalogue = buildCatalogue()
+
+func buildCatalogue() (c [faults]refusal) {
+	engine := func(code stream.Code, status int, message string) {
+		c[code].CatalogueEntry = CatalogueEntry{Code: code.String(), Status: status, Message: message}
+	}
+	own := func(f fault, status int, code, message string) {
+		c[f].CatalogueEntry = CatalogueEntry{Code: code, Status: status, Message: message}
+	}
+
+	engine(stream.NotFound, 404, "there is no such stream")
+	engine(stream.Gone, 410, "the stream was deleted or has expired, and is kept only for its forks")
+	engine(stream.PathBlocked, 409, "the path is taken by a stream that was deleted and is kept for its forks")
+	engine(stream.ConfigMismatch, 409, "the stream exists with another configuration")
+	engine(stream.StreamClosed, 409, "the stream is closed")
+	engine(stream.ContentTypeMismatch, 409, "the content type is not that of the stream")
+	engine(stream.StreamSeqRegression, 409, "Stream-Seq must be greater than that of the last append")
+	engine(stream.OffsetMismatch, 409, "Stream-Expected-Offset is not the tail of the stream")
+	engine(stream.StaleEpoch, 403, "the producer has been seen with a newer epoch")
+	engine(stream.EpochStart, 400, "a new producer epoch starts at sequence 0")
+	engine(stream.SequenceGap, 409, "a producer sequence is missing before this one")
+	engine(stream.ForkSourceNotFound, 404, "the stream to fork does not exist")
+	engine(stream.ForkSourceGone, 409, "the stream to fork was deleted or has expired")
+	engine(stream.ForkContentType, 409, "the content type is not that of the stream to fork")
+	engine(stream.ForkOffsetBeyond, 400, "Stream-Fork-Offset is beyond the tail of the stream to fork")
+	engine(stream.ForkSubOffset, 400, "Stream-Fork-Sub-Offset is beyond the end of the append it points into")
+	engine(stream.InvalidJSON, 400, "the body is not valid JSON in UTF-8")
+	engine(stream.EmptyArray, 400, "an empty array holds no message to append")
+	engine(stream.EmptyBody, 400, "an append needs a body, unless it closes the stream")
+	engine(stream.TooManyStreams, 507, "the server holds as many streams as it may")
+	engine(stream.TooManyProducers, 429, "the stream knows as many producers as it may")
+	engine(stream.BodyTooLarge, 413, "the body is larger than the limit")
+	engine(stream.MemoryFull, 507, "the memory for streams is full")
+	engine(stream.DiskFull, 507, "the disk is full")
+	engine(stream.Overloaded, 503, "too much is being written at the moment")
+
+	own(faultInvalidPath, 400, "invalid_path", "the path breaks the rules for stream paths")
+	own(faultNoSuchRoute, 404, "no_such_route", "streams are under "+streamRoot)
+	own(faultReserved, 404, "reserved", "paths under "+streamRoot+reservedSegment+" are reserved")
+	own(faultMethod, 405, "method_not_allowed", "the method is none of "+methodsAllowed)
+	own(faultVersion, 505, "unsupported_version", "the server speaks HTTP/1.1 and HTTP/1.0")
+	own(faultExpectation, 417, "expectation_failed", "the only expectation met is 100-continue")
+	own(faultBadRequest, 400, "bad_request", "the request is not well-formed HTTP")
+	own(faultFoldedHeader, 400, "folded_header", "headers must not be folded over lines")
+	own(faultHeadersTooLarge, 431, "headers_too_large", "the request line and headers are larger than the limit")
+	own(faultTimeout, 408, "request_timeout", "the request took too long to arrive")
+	own(faultIncompleteBody, 400, "incomplete_body", "the body ended early or is badly framed")
+	own(faultDuplicateHeader, 400, "duplicate_header", "a header is given more than once")
+	own(faultDuplicateParameter, 400, "duplicate_parameter", "a query parameter is given more than once")
+	own(faultInvalidOffset, 400, "invalid_offset", "the offset is not one that this server gave out")
+	own(faultInvalidLive, 400, "invalid_live", "live is neither long-poll nor sse")
+	own(faultOffsetRequired, 400, "offset_required", "a live read needs an offset")
+	own(faultContentTypeRequired, 400, "content_type_required", "an append with a body needs a Content-Type")
+	own(faultInvalidContentType, 400, "invalid_content_type", "the Content-Type is not a media type, or too long")
+	own(faultInvalidTTL, 400, "invalid_ttl", "Stream-TTL is not a number of seconds in plain digits")
+	own(faultInvalidExpiresAt, 400, "invalid_expires_at", "Stream-Expires-At is not an RFC 3339 time")
+	own(faultTTLAndExpiresAt, 400, "ttl_and_expires_at", "Stream-TTL and Stream-Expires-At exclude each other")
+	own(faultIncompleteProducer, 400, "incomplete_producer", "Producer-Id, Producer-Epoch and Producer-Seq go together")
+	own(faultInvalidProducer, 400, "invalid_producer", "the producer's id is empty or too long, or its epoch or sequence not a number up to 2^53-1")
+	own(faultInvalidStreamSeq, 400, "invalid_stream_seq", "Stream-Seq is empty or too long")
+	own(faultInvalidForkSource, 400, "invalid_fork_source", "Stream-Forked-From is not the path of a stream")
+	own(faultForkSourceRequired, 400, "fork_source_required", "Stream-Fork-Offset and Stream-Fork-Sub-Offset need Stream-Forked-From")
+	own(faultInvalidForkSubOffset, 400, "invalid_fork_sub_offset", "Stream-Fork-Sub-Offset is not a count in plain digits")
+	own(faultForkOffsetRequired, 400, "fork_offset_required", "Stream-Fork-Sub-Offset needs Stream-Fork-Offset")
+	own(faultTooManyReaders, 503, "too_many_readers", "as many live readers are connected as there may be")
+	own(faultTooManyConnections, 503, "too_many_connections", "as many connections are open as there may be")
+	own(faultInternal, 500, "internal", "the server has a fault of its own, which it has logged")
+
+	for i := range c {
+		e := &c[i]
+		e.Retry = e.Status == 503
+		e.body = envelope(e.Code, e.Message)
+	}
+	return c
+}
+
+// envelope is the body of every error. Codes and messages hold nothing that
+// JSON would escape.
+func envelope(code, message string) []byte {
+	if strings.ContainsAny(code+message, "\"\\\n") {
+		panic(fmt.Sprintf("server: error text %q %q does not fit its envelope", code, message))
+	}
+	return fmt.Appendf(nil, `{"error":{"code":"%s","message":"%s"}}`, code, message)
+}
+
+// fail answers with a refusal.
+func (s *Server) fail(x *exchange, f fault) outcome {
+	r := &catalogue[f]
+	if r.Status == 0 {
+		panic(fmt.Sprintf("server: fault %d has no entry in the catalogue", f))
+	}
+	s.begin(x, r.Status)
+	x.resp.Header.SetContentTypeBytes(valueJSON)
+	x.set(nameCacheControl, valueNoStore)
+	if r.Retry {
+		x.set(nameRetryAfter, valueSecond)
+	}
+	switch f {
+	case faultMethod:
+		x.set(nameAllow, allowMethods)
+	case faultInternal:
+		s.internalErrors.Add(1)
+	}
+	body := r.body
+	if f == faultInvalidJSON && x.jsonErr != nil {
+		// The reason names a place and what is wrong there, never the bytes.
+		body = envelope(r.Code, r.Message+": "+x.jsonErr.Error())
+	}
+	x.resp.SetBodyRaw(body)
+	return done
+}
+
+// refuse answers with a refusal of the engine, and the headers that tell the
+// client how to go on.
+func (s *Server) refuse(x *exchange) outcome {
+	t := &x.ticket
+	s.fail(x, fault(t.Code))
+	switch t.Code {
+	case stream.StreamClosed:
+		x.setTail(t.Tail, true)
+	case stream.OffsetMismatch, stream.StreamSeqRegression:
+		x.setOffset(nameNextOffset, t.Tail)
+	case stream.StaleEpoch:
+		x.setInt(nameProducerEpoch, t.Epoch)
+	case stream.SequenceGap:
+		x.setInt(nameProducerExpected, t.Expected)
+		x.setInt(nameProducerReceived, t.Received)
+	}
+	return done
+}
+
+// httpFault is the fault behind an error of fasthttp, which found it before
+// there was a request to handle.
+func httpFault(err error) fault {
+	var small *fasthttp.ErrSmallBuffer
+	switch {
+	case errors.As(err, &small):
+		return faultHeadersTooLarge
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return faultBodyTooLarge
+	case isTimeout(err):
+		return faultTimeout
+	default:
+		return faultBadRequest
+	}
+}

@@ -1,0 +1,46 @@
+package server
+
+import (
+	"bytes"
+	"strconv"
+
+	"tailrace/engine"
+)
+
+// appendETag appends the entity tag of a read. It names the stream by its
+// identity, so that a successor at the same path has other tags, and changes
+// when the stream is closed or grows although the bytes are the same
+// (section 10.1).
+//
+//	"<id>:<from>:<next>[:u][:c]"   u = up to date, c = closed and at its end
+func appendETag(dst []byte, r *engine.ReadResult) []byte {
+	dst = append(dst, '"')
+	dst = strconv.AppendUint(dst, uint64(r.ID), 10)
+	dst = append(dst, ':')
+	dst = strconv.AppendUint(dst, uint64(r.From), 10)
+	dst = append(dst, ':')
+	dst = strconv.AppendUint(dst, uint64(r.Next), 10)
+	if r.UpToDate {
+		dst = append(dst, ":u"...)
+	}
+	if r.AtEnd {
+		dst = append(dst, ":c"...)
+	}
+	return append(dst, '"')
+}
+
+// matchesETag reports whether one of the lists of an If-None-Match has the
+// tag. A weak tag matches as well, since the comparison is the weak one.
+func matchesETag(lists [][]byte, tag []byte) bool {
+	for _, list := range lists {
+		for len(list) > 0 {
+			var item []byte
+			item, list, _ = bytes.Cut(list, []byte{','})
+			item = bytes.TrimPrefix(trim(item), []byte("W/"))
+			if bytes.Equal(item, tag) || len(item) == 1 && item[0] == '*' {
+				return true
+			}
+		}
+	}
+	return false
+}

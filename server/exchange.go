@@ -1,0 +1,81 @@
+package server
+
+import (
+	"unsafe"
+
+	"github.com/valyala/fasthttp"
+
+	"tailrace/engine"
+	"tailrace/internal/stream"
+)
+
+// exchange is one request on its way to its response, and the memory that
+// handling it takes. A driver takes one with newExchange, lets the handlers
+// work on it, and gives it back with free once the response is sent or its
+// content copied. One goroutine at a time uses it.
+type exchange struct {
+	req  *fasthttp.Request
+	resp *fasthttp.Response
+	conn connInfo
+
+	parsed bool
+	head   head
+
+	// body is all of the request's body if bodyRead; it is in bodyBuf.
+	body     []byte
+	bodyRead bool
+	reserved int64 // of the budget for bodies
+
+	create stream.Create
+	append stream.Append
+	live   liveRequest
+	ticket engine.Ticket
+	result engine.ReadResult
+	info   engine.Info
+
+	jsonErr error // why the body is not JSON
+
+	nameBuf   []byte
+	sourceBuf []byte
+	bodyBuf   []byte
+	flatBuf   []byte
+	scratch   []byte
+}
+
+// connInfo is what a handler knows of the connection.
+type connInfo struct {
+	tls bool
+}
+
+func (s *Server) newExchange(req *fasthttp.Request, resp *fasthttp.Response, c connInfo) *exchange {
+	x, _ := s.exchanges.Get().(*exchange)
+	if x == nil {
+		x = &exchange{scratch: make([]byte, 0, 128)}
+	}
+	x.req, x.resp, x.conn = req, resp, c
+	return x
+}
+
+// free gives the exchange back. Nothing of it may be in use any more; what the
+// response refers to is copied, static or the engine's.
+func (s *Server) free(x *exchange) {
+	s.bodies.release(x.reserved)
+	*x = exchange{
+		nameBuf: keep(x.nameBuf), sourceBuf: keep(x.sourceBuf),
+		bodyBuf: keep(x.bodyBuf), flatBuf: keep(x.flatBuf), scratch: keep(x.scratch),
+	}
+	s.exchanges.Put(x)
+}
+
+// keep is a buffer to use again, unless a rare large request grew it.
+func keep(b []byte) []byte {
+	if cap(b) > keepBufferBytes {
+		return nil
+	}
+	return b[:0]
+}
+
+// view is b as a string, without a copy. It is valid as long as b does not
+// change: for the exchange's own request until the exchange is freed. The
+// engine copies what it keeps.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

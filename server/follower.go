@@ -1,0 +1,183 @@
+package server
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// follower is an SSE reader on a connection taken from fasthttp: one goroutine
+// that writes what the feed has and otherwise sits in Read, which is how it
+// notices that the client has gone. Whoever has news for it interrupts the
+// Read by a deadline in the past.
+type follower struct {
+	server *Server
+	conn   *conn
+	feed   feed
+	woken  atomic.Bool
+}
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
+
+// wake makes the follower look at the stream again. It does not block.
+func (f *follower) wake() {
+	if f.woken.CompareAndSwap(false, true) {
+		f.conn.SetReadDeadline(past) // fails only on a closed connection
+	}
+}
+
+// run serves the reader until the stream ends, the reader leaves, its time is
+// up, or the server stops. Closing the connection gives up its place.
+func (f *follower) run() {
+	defer f.conn.Close()
+	if !f.server.readers.add(f) {
+		f.finish(f.feed.appendHead(nil, time.Now()))
+		return
+	}
+	defer f.server.readers.remove(f)
+	defer func() {
+		if v := recover(); v != nil {
+			f.server.panicked(v)
+		}
+	}()
+	stop, ok := f.server.engine.Watch(f.feed.path, f.feed.live.id, f.wake)
+	if ok {
+		defer stop()
+	}
+	f.follow()
+}
+
+func (f *follower) follow() {
+	s := f.server
+	now := time.Now()
+	end := now.Add(s.liveTime())
+	comment := now.Add(s.opts.CommentInterval)
+	out := f.feed.appendHead(takeBuffer(), now)
+	for {
+		// Cleared before the stream is read: what happens after the read
+		// sets it again and is seen when listening.
+		f.woken.Store(false)
+		var state feedState
+		out, state = f.feed.next(out)
+		switch {
+		case state == feedBroken || s.engine.Err() != nil:
+			return
+		case state == feedEnd, s.stopped(), !time.Now().Before(end):
+			f.finish(out)
+			return
+		case !f.write(out):
+			return
+		}
+		if state == feedMore {
+			out = out[:0]
+			continue
+		}
+		giveBuffer(out) // an idle reader holds none
+		if !f.idle(end, &comment) {
+			return
+		}
+		out = takeBuffer()
+	}
+}
+
+// idle waits until there is reason to look at the stream or the clock again,
+// and keeps the connection from looking dead meanwhile. It is false if the
+// reader has left.
+func (f *follower) idle(end time.Time, comment *time.Time) bool {
+	f.server.hooks.parked(methodGet, f.feed.path)
+	for {
+		until := end
+		if comment.Before(end) {
+			until = *comment
+		}
+		switch f.listen(until) {
+		case readerGone:
+			return false
+		case readerNews:
+			return true
+		}
+		now := time.Now()
+		if !now.Before(end) {
+			return true
+		}
+		if !now.Before(*comment) {
+			out := f.feed.appendComment(takeBuffer())
+			if !f.write(out) {
+				return false
+			}
+			giveBuffer(out)
+			*comment = now.Add(f.server.opts.CommentInterval)
+		}
+	}
+}
+
+// readerState is why listen returned.
+type readerState uint8
+
+const (
+	readerQuiet readerState = iota // the deadline passed
+	readerNews
+	readerGone
+)
+
+// listen waits for news, for the reader to leave, or for the deadline. What
+// the reader may send is ignored: its request was the last on the connection.
+func (f *follower) listen(until time.Time) readerState {
+	f.conn.SetReadDeadline(until)
+	// A wake-up before the deadline was set has been overwritten by it, and
+	// one that comes later interrupts the Read. One that interrupts a Read it
+	// was too late for does no harm.
+	if f.woken.Load() {
+		return readerNews
+	}
+	var b [64]byte
+	for {
+		_, err := f.conn.Read(b[:])
+		switch {
+		case err == nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return readerGone
+		case f.woken.Load():
+			return readerNews
+		default:
+			return readerQuiet
+		}
+	}
+}
+
+// finish writes what is left and ends the response cleanly.
+func (f *follower) finish(out []byte) { f.write(f.feed.appendEnd(out)) }
+
+// write writes one event, normally in one piece. A reader that takes nothing
+// for too long is given up: it can come back to its offset.
+func (f *follower) write(out []byte) bool {
+	for len(out) > 0 {
+		piece := out[:min(len(out), writeStep)]
+		f.conn.SetWriteDeadline(time.Now().Add(f.server.opts.SlowTimeout))
+		if _, err := f.conn.Write(piece); err != nil {
+			return false
+		}
+		out = out[len(piece):]
+	}
+	return true
+}
+
+// Buffers for events are shared by all readers: most have nothing to write
+// most of the time.
+var eventBuffers sync.Pool
+
+func takeBuffer() []byte {
+	if b, ok := eventBuffers.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, 4096)
+}
+
+func giveBuffer(b []byte) {
+	if cap(b) <= keepEventBytes {
+		eventBuffers.Put(&b)
+	}
+}

@@ -1,0 +1,52 @@
+package server
+
+// handle works on an exchange until it is done or something has to happen
+// first. It may be called again for the same exchange: with the body read, or
+// because the outcome said so. It never blocks.
+func (s *Server) handle(x *exchange) outcome {
+	if !x.parsed {
+		if f := s.parse(x); f != faultNone {
+			return s.fail(x, f)
+		}
+		x.parsed = true
+	}
+	switch x.head.method {
+	case methodGet:
+		return s.get(x)
+	case methodHead:
+		return s.stat(x)
+	case methodDelete:
+		return s.remove(x)
+	case methodOptions:
+		return s.options(x)
+	}
+	blocks, f := s.needsBody(x)
+	switch {
+	case f != faultNone:
+		return s.fail(x, f)
+	case blocks:
+		return big
+	case x.head.method == methodPut:
+		return s.put(x)
+	default:
+		return s.postAppend(x)
+	}
+}
+
+// parse parses everything but the body, so that what is wrong with the rest is
+// told before the body is read.
+func (s *Server) parse(x *exchange) fault {
+	f := s.parseHead(x)
+	if f != faultNone {
+		return f
+	}
+	switch x.head.method {
+	case methodGet:
+		x.live.query, f = parseQuery(x.head.query)
+	case methodPut:
+		f = s.parseCreate(x)
+	case methodPost:
+		f = s.parseAppend(x)
+	}
+	return f
+}

@@ -1,0 +1,30 @@
+package server
+
+import "tailrace/internal/stream"
+
+// stat looks at a stream without using it. The query of a HEAD means nothing:
+// it asks about the stream, not about a read.
+func (s *Server) stat(x *exchange) outcome {
+	info, t := s.engine.Head(view(x.head.name))
+	x.info = info
+	return s.settle(x, t, stepHead)
+}
+
+// headed answers a HEAD.
+func (s *Server) headed(x *exchange) outcome {
+	if x.ticket.Code != stream.OK {
+		return s.refuse(x)
+	}
+	info := &x.info
+	s.begin(x, 200)
+	x.set(nameCacheControl, valueNoStore)
+	x.resp.Header.SetContentType(info.ContentType)
+	x.setTail(info.Tail, info.Closed)
+	if info.TTL != stream.NoTTL {
+		x.setInt(nameTTL, info.TTL)
+	}
+	if info.ExpiresAt != 0 {
+		x.setString(nameExpiresAt, info.ExpiresText)
+	}
+	return done
+}

@@ -1,0 +1,69 @@
+package server
+
+import "time"
+
+// Limits of a request, each with what gets worse when it grows.
+const (
+	// nameBytesMax bounds the decoded name of a stream: memory per stream.
+	nameBytesMax = 1024
+
+	// contentTypeBytesMax bounds a content type: memory per stream.
+	contentTypeBytesMax = 256
+
+	// producerIDBytesMax bounds a Producer-Id: memory per producer.
+	producerIDBytesMax = 256
+
+	// streamSeqBytesMax bounds a Stream-Seq: memory per stream.
+	streamSeqBytesMax = 256
+
+	// expiresAtBytesMax bounds a Stream-Expires-At, kept as it was written.
+	expiresAtBytesMax = 64
+
+	// headerBytesMax bounds the request line and headers: memory per
+	// connection, used or idle.
+	headerBytesMax = 16 << 10
+
+	// prefetchBytes is the part of a body that arrives before the handler
+	// runs, so that small requests need no second step. It is what fasthttp
+	// reads ahead at most.
+	prefetchBytes = 8 << 10
+
+	// bodyStep is how a larger body is read and how the budget for bodies of
+	// unknown length is taken.
+	bodyStep = 64 << 10
+
+	// keepBufferBytes is the largest buffer that waits for the next request:
+	// memory per idle buffer.
+	keepBufferBytes = 64 << 10
+)
+
+// Pace of a client.
+const (
+	// bodyRateMin is how slowly a body may arrive, in bytes per second beyond
+	// Options.ReadTimeout; a response may leave as slowly beyond
+	// Options.WriteTimeout. Lower, and a few clients can hold the budget.
+	bodyRateMin = 16 << 10
+
+	// lingerTime and lingerBytes bound how long the server listens to a client
+	// that it has answered before reading all of the request. Too little, and
+	// the reset that follows the close can destroy the answer on its way.
+	lingerTime  = 5 * time.Second
+	lingerBytes = 64 << 20
+)
+
+// Live readers.
+const (
+	// eventBytesMax bounds the stored bytes of one event, unless a single
+	// append is larger: memory per reader that is behind.
+	eventBytesMax = 64 << 10
+
+	// keepEventBytes is the largest buffer for events that is used again.
+	keepEventBytes = 4 * eventBytesMax
+
+	// writeStep is how much of an event may be on its way when the time for
+	// a slow reader starts anew.
+	writeStep = 256 << 10
+)
+
+// keepAlivePeriod is how often TCP asks whether the client is still there.
+const keepAlivePeriod = 30 * time.Second

@@ -1,0 +1,120 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"syscall"
+	"time"
+)
+
+// listener accepts connections for as long as the server runs. fasthttp ends
+// for good when Accept fails, so what passes by itself never gets there.
+type listener struct {
+	net.Listener
+	conns  *conns
+	stop   <-chan struct{}
+	logger *slog.Logger
+
+	// refusing bounds the goroutines that tell clients there is no room.
+	refusing chan struct{}
+}
+
+// Waits between attempts to accept while the system is out of something.
+const (
+	acceptWaitMin = 5 * time.Millisecond
+	acceptWaitMax = time.Second
+)
+
+// refusingMax is how many clients at a time are told that there is no room.
+// Others are closed without a word.
+const refusingMax = 64
+
+func (s *Server) newListener(ln net.Listener) *listener {
+	return &listener{
+		Listener: ln, conns: &s.conns, stop: s.stop, logger: s.opts.Logger,
+		refusing: make(chan struct{}, refusingMax),
+	}
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	wait := acceptWaitMin
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			if !passes(err) {
+				return nil, err
+			}
+			if wait == acceptWaitMin {
+				l.logger.Warn("cannot accept connections for now", "err", err)
+			}
+			if !l.pause(wait) {
+				return nil, net.ErrClosed
+			}
+			wait = min(2*wait, acceptWaitMax)
+			continue
+		}
+		if w, ok := l.conns.add(c); ok {
+			return w, nil
+		}
+		l.refuse(c)
+		wait = acceptWaitMin
+	}
+}
+
+// passes reports whether an error of Accept says nothing about the listener:
+// the system is out of descriptors or memory, or a client gave up early.
+func passes(err error) bool {
+	for _, errno := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.ECONNABORTED, syscall.EINTR,
+	} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *listener) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-l.stop:
+		return false
+	}
+}
+
+// refuse tells a client that there is no room for it.
+func (l *listener) refuse(c net.Conn) {
+	select {
+	case l.refusing <- struct{}{}:
+	default:
+		c.Close()
+		return
+	}
+	go func() {
+		defer func() { <-l.refusing }()
+		defer c.Close()
+		if c.SetDeadline(time.Now().Add(lingerTime)) != nil {
+			return
+		}
+		if _, err := c.Write(noRoom); err != nil {
+			return
+		}
+		(&conn{Conn: c}).drain()
+	}()
+}
+
+// noRoom is the whole response to a connection too many.
+var noRoom = func() []byte {
+	r := &catalogue[faultTooManyConnections]
+	return fmt.Appendf(nil, "HTTP/1.1 %d Service Unavailable\r\nContent-Type: %s\r\nContent-Length: %d\r\n"+
+		"Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\n"+
+		"X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: cross-origin\r\n"+
+		"Access-Control-Allow-Origin: *\r\n\r\n%s", r.Status, valueJSON, len(r.body), r.body)
+}()

@@ -1,0 +1,162 @@
+package server
+
+import (
+	"bytes"
+
+	"tailrace/internal/stream"
+)
+
+// mode is how a reader waits for what is not there yet.
+type mode uint8
+
+const (
+	modeCatchUp mode = iota // not at all
+	modeLongPoll
+	modeSSE
+)
+
+// query is the parameters of a read.
+type query struct {
+	mode   mode
+	from   stream.Offset
+	now    bool // offset=now: from the tail
+	cursor uint64
+	// hasCursor is set if a cursor was given that is a number. Others are
+	// taken as absent, as a cursor only ever tells caches apart.
+	hasCursor bool
+}
+
+// The parameters that mean something; others are ignored.
+const (
+	paramOffset = iota
+	paramLive
+	paramCursor
+	params
+)
+
+// parseQuery parses the parameters of a GET.
+func parseQuery(raw []byte) (query, fault) {
+	var (
+		q      query
+		values [params][]byte
+		given  [params]bool
+	)
+	for len(raw) > 0 {
+		var pair []byte
+		pair, raw, _ = bytes.Cut(raw, []byte{'&'})
+		key, value, _ := bytes.Cut(pair, []byte{'='})
+		p, known := paramOf(key)
+		switch {
+		case !known:
+			continue
+		case given[p]:
+			return q, faultDuplicateParameter
+		}
+		values[p], given[p] = value, true
+	}
+	if given[paramLive] {
+		value, ok := unescape(values[paramLive])
+		switch {
+		case ok && string(value) == "long-poll":
+			q.mode = modeLongPoll
+		case ok && string(value) == "sse":
+			q.mode = modeSSE
+		default:
+			return q, faultInvalidLive
+		}
+	}
+	switch {
+	case given[paramOffset]:
+		if f := q.parseOffset(values[paramOffset]); f != faultNone {
+			return q, f
+		}
+	case q.mode != modeCatchUp:
+		return q, faultOffsetRequired
+	}
+	if given[paramCursor] {
+		q.parseCursor(values[paramCursor])
+	}
+	return q, faultNone
+}
+
+func paramOf(key []byte) (int, bool) {
+	key, ok := unescape(key)
+	if !ok {
+		return 0, false
+	}
+	switch string(key) {
+	case "offset":
+		return paramOffset, true
+	case "live":
+		return paramLive, true
+	case "cursor":
+		return paramCursor, true
+	}
+	return 0, false
+}
+
+func (q *query) parseOffset(raw []byte) fault {
+	token, ok := unescape(raw)
+	if !ok {
+		return faultInvalidOffset
+	}
+	switch string(token) {
+	case "-1", "0":
+		return faultNone
+	case "now":
+		q.now, q.from = true, stream.OffsetMax
+		return faultNone
+	}
+	from, err := stream.ParseOffset(token)
+	if err != nil {
+		return faultInvalidOffset
+	}
+	q.from = from
+	return faultNone
+}
+
+// parseCursor takes digits; a number too large to count with is as far ahead
+// as can be counted.
+func (q *query) parseCursor(raw []byte) {
+	digits, ok := unescape(raw)
+	if !ok || len(digits) == 0 {
+		return
+	}
+	var n uint64
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return
+		}
+		if n = n*10 + uint64(c-'0'); n > cursorMax {
+			n = cursorMax
+		}
+	}
+	q.cursor, q.hasCursor = n, true
+}
+
+// cursorMax is the largest cursor of a client that is told apart. There is
+// room above it for the jitter, in JavaScript numbers too.
+const cursorMax = 1<<52 - 1
+
+// unescape decodes a name or value of a query.
+func unescape(b []byte) ([]byte, bool) {
+	if bytes.IndexByte(b, '%') < 0 && bytes.IndexByte(b, '+') < 0 {
+		return b, true
+	}
+	decoded := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		switch c {
+		case '+':
+			c = ' '
+		case '%':
+			var ok bool
+			if c, ok = unhex(b[i:]); !ok {
+				return nil, false
+			}
+			i += 2
+		}
+		decoded = append(decoded, c)
+	}
+	return decoded, true
+}

@@ -1,0 +1,168 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"tailrace/engine"
+	"tailrace/internal/sse"
+	"tailrace/internal/stream"
+)
+
+// feed turns what is read of a stream into the bytes of an SSE response. It
+// knows nothing of the connection they go to.
+type feed struct {
+	server *Server
+	path   string
+	live   liveRequest
+	enc    sse.Encoding
+	chunks bool // HTTP/1.1: the body is chunked, so that its end is told from a break
+	told   bool // the last control event said that the reader is up to date
+
+	ahead    uint64 // cursor given to a client whose own was not behind
+	hasAhead bool
+}
+
+// newFeed copies what outlives the exchange.
+func (s *Server) newFeed(x *exchange) feed {
+	f := feed{
+		server: s, path: string(x.head.name), live: x.live, enc: sse.Base64,
+		chunks: !x.head.http10,
+	}
+	switch {
+	case x.result.JSON:
+		f.enc = sse.JSON
+	case stream.IsText(x.result.ContentType):
+		f.enc = sse.Text
+	}
+	return f
+}
+
+// appendHead appends the head of the response.
+func (f *feed) appendHead(dst []byte, now time.Time) []byte {
+	dst = append(dst, "HTTP/1.1 200 OK\r\nDate: "...)
+	dst = now.UTC().AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 GMT")
+	dst = append(dst, "\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\nConnection: close\r\n"...)
+	if f.enc == sse.Base64 {
+		dst = append(dst, "Stream-SSE-Data-Encoding: base64\r\n"...)
+	}
+	dst = appendLine(dst, nameNosniff, valueNosniff)
+	dst = appendLine(dst, nameResource, valueCrossOrigin)
+	if !f.server.opts.DisableCORS {
+		dst = appendLine(dst, nameAllowOrigin, valueAnyOrigin)
+		dst = appendLine(dst, nameExposeHeaders, exposeHeaders)
+	}
+	if f.chunks {
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	}
+	return append(dst, "\r\n"...)
+}
+
+func appendLine(dst, name, value []byte) []byte {
+	dst = append(append(dst, name...), ": "...)
+	return append(append(dst, value...), "\r\n"...)
+}
+
+// next reads on and appends at most one data event, with the control event that
+// belongs to it. It waits only for what is on its way to the log.
+func (f *feed) next(dst []byte) ([]byte, feedState) {
+	r, t := f.server.engine.Read(engine.ReadRequest{
+		Path: f.path, ID: f.live.id, From: f.live.from, BytesMax: eventBytesMax,
+	})
+	if !t.Ready() {
+		f.server.hooks.waiting(methodGet, f.path)
+	}
+	switch {
+	case t.Wait() != nil:
+		return dst, feedBroken
+	case t.Retry:
+		return dst, feedMore
+	}
+	switch {
+	case t.Code == stream.Failed:
+		return dst, feedBroken
+	case t.Code != stream.OK:
+		return dst, feedEnd // deleted or expired: the next request will be told
+	case len(r.Parts) == 0 && f.told && !r.AtEnd:
+		return dst, feedWait
+	}
+	dst = f.appendChunk(dst, func(dst []byte) []byte {
+		if len(r.Parts) > 0 {
+			dst = sse.AppendData(dst, f.enc, r.Parts...)
+		}
+		return sse.AppendControl(dst, f.control(&r))
+	})
+	f.live.from, f.told = r.Next, r.UpToDate
+	switch {
+	case r.AtEnd:
+		return dst, feedEnd
+	case r.UpToDate:
+		return dst, feedWait
+	}
+	return dst, feedMore
+}
+
+// feedState is what to do with what next appended.
+type feedState uint8
+
+const (
+	feedMore   feedState = iota // write it and ask again
+	feedWait                    // write it, then wait for the stream
+	feedEnd                     // write it and end the response
+	feedBroken                  // close the connection
+)
+
+func (f *feed) control(r *engine.ReadResult) sse.Control {
+	c := sse.Control{NextOffset: r.Next.String(), UpToDate: r.UpToDate, Closed: r.AtEnd}
+	if !r.AtEnd {
+		c.Cursor = strconv.FormatUint(f.cursor(), 10)
+	}
+	return c
+}
+
+// cursor is like that of any answer, and does not go back during the response.
+func (f *feed) cursor() uint64 {
+	now := f.server.engine.Now()
+	current := cursorAt(now)
+	if !f.live.hasCursor || f.live.cursor < current {
+		return max(current, f.ahead)
+	}
+	if !f.hasAhead {
+		f.ahead, f.hasAhead = nextCursor(now, f.live.cursor, true, f.server.opts.Rand), true
+	}
+	return f.ahead
+}
+
+func (f *feed) appendComment(dst []byte) []byte {
+	return f.appendChunk(dst, sse.AppendComment)
+}
+
+// appendEnd ends the body the way that says it is complete.
+func (f *feed) appendEnd(dst []byte) []byte {
+	if !f.chunks {
+		return dst
+	}
+	return append(dst, "0\r\n\r\n"...)
+}
+
+// appendChunk appends what content appends as one chunk. Its size comes first
+// and is known last, so there is room for the longest and the content moves up
+// to what is needed.
+func (f *feed) appendChunk(dst []byte, content func([]byte) []byte) []byte {
+	if !f.chunks {
+		return content(dst)
+	}
+	const room = len("ffffffff\r\n")
+	from := len(dst)
+	dst = append(dst, "ffffffff\r\n"...)
+	dst = content(dst)
+	body := dst[from+room:]
+	if len(body) > math.MaxUint32 {
+		panic(fmt.Sprintf("server: an event of %d bytes does not fit a chunk", len(body)))
+	}
+	dst = append(strconv.AppendUint(dst[:from], uint64(len(body)), 16), "\r\n"...)
+	dst = dst[:len(dst)+copy(dst[len(dst):len(dst)+len(body)], body)]
+	return append(dst, "\r\n"...)
+}
