@@ -12,7 +12,7 @@ URL       ?=
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-conformance race crash hunt soak fuzz fuzz-smoke lint bench conformance golden tidy-check
+.PHONY: help run build test test-go test-conformance race crash hunt fuzz fuzz-smoke lint bench conformance golden tidy-check
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,3 +62,18 @@ tidy-check:
 
 golden: ## write the golden files again; read the diff before committing it
 	$(GO) test ./wal ./internal/stream -run Golden -update
+
+crash: build ## a real process killed with -9 under load, ROUNDS times, and as often while idle
+	$(GO) test ./internal/crashtest -v -timeout 3h -crash.rounds=$(ROUNDS) -crash.idle=$(ROUNDS)
+
+hunt: ## the crash matrix over SEEDS seeds
+	$(GO) test ./engine -run TestCrashKeepsWhatWasAcknowledged -v -timeout 3h -engine.crash-seeds=$(SEEDS)
+
+fuzz: ## every fuzz target for FUZZTIME, two at a time
+	fuzz/run.sh $(FUZZTIME) 2
+
+fuzz-smoke:
+	fuzz/run.sh 2s 2
+
+bench: ## the benchmarks, each beside the floor of this machine
+	$(GO) test -run '^$$' -bench . -timeout 1h ./wal ./bench

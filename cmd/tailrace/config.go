@@ -141,7 +141,8 @@ func (c *config) validate() error {
 func (c *config) engineOptions(log *slog.Logger) engine.Options {
 	return engine.Options{
 		Dir: c.data, LogFileBytes: c.logFileBytes, MemoryBytes: c.memoryBytes,
-		StagedBytesMax: c.stagedBytes, BodyBytesMax: int(c.bodyBytes),
+		// A JSON value is stored with a comma after it.
+		StagedBytesMax: c.stagedBytes, BodyBytesMax: int(c.bodyBytes) + 1,
 		StreamsMax: c.streams, ProducersPerStreamMax: c.producers, Logger: log,
 	}
 }

@@ -35,8 +35,9 @@ var graph = map[string][]string{
 
 // only says who may import what the project is built on.
 var only = map[string][]string{
-	"github.com/valyala/fasthttp": {"server"},
-	"github.com/spf13/pflag":      {"cmd/tailrace"},
+	"github.com/valyala/fasthttp":   {"server"},
+	"github.com/spf13/pflag":        {"cmd/tailrace"},
+	"github.com/dustin/go-humanize": {"cmd/tailrace"},
 }
 
 // testOnly are packages of ours that only tests may import.

@@ -1,0 +1,96 @@
+package docs
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"tailrace/server"
+)
+
+var (
+	flagLine    = regexp.MustCompile(`(?m)^ +--([a-z0-9-]+)(?: [a-z]+)?  +(.*)$`)
+	flagDefault = regexp.MustCompile(`\(default (.*)\)$`)
+)
+
+// TestFlagsAreThoseOfTheHelp compares flags, defaults and variables with what
+// the program itself says.
+func TestFlagsAreThoseOfTheHelp(t *testing.T) {
+	row := func(name, def string) string {
+		env := "TAILRACE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		return fmt.Sprintf("--%s, default %s, %s", name, def, env)
+	}
+	var actual []string
+	for _, m := range flagLine.FindAllStringSubmatch(output(t, "serve", "--help"), -1) {
+		def := "false" // of a switch, which the help leaves out
+		if d := flagDefault.FindStringSubmatch(m[2]); d != nil {
+			def = strings.Trim(d[1], `"`)
+		}
+		actual = append(actual, row(m[1], def))
+	}
+	var documented []string
+	for _, cells := range table(t, "operations.md", "Flag", "Default", "Environment", "Meaning") {
+		documented = append(documented, fmt.Sprintf("%s, default %s, %s", literal(t, cells[0]), literal(t, cells[1]), literal(t, cells[2])))
+	}
+	compare(t, "flags", documented, actual)
+}
+
+// TestCommandsAreThoseOfTheHelp compares the commands.
+func TestCommandsAreThoseOfTheHelp(t *testing.T) {
+	var actual, documented []string
+	for _, m := range regexp.MustCompile(`(?m)^  (tailrace .*?)  +`).FindAllStringSubmatch(output(t, "help"), -1) {
+		actual = append(actual, m[1])
+	}
+	for _, cells := range table(t, "operations.md", "Command", "Does", "Exit code") {
+		documented = append(documented, literal(t, cells[0]))
+	}
+	compare(t, "commands", documented, actual)
+}
+
+// TestErrorsAreThoseOfTheCatalogue compares codes and statuses with the list
+// that the server answers from.
+func TestErrorsAreThoseOfTheCatalogue(t *testing.T) {
+	var actual, documented []string
+	for _, e := range server.Catalogue() {
+		actual = append(actual, fmt.Sprintf("%s, %d", e.Code, e.Status))
+	}
+	for _, cells := range table(t, "errors.md", "Code", "Status", "When") {
+		documented = append(documented, literal(t, cells[0])+", "+cells[1])
+	}
+	compare(t, "errors", documented, actual)
+}
+
+// TestRetryAfterComesWithTheStatusesNamed holds the sentence on errors.md
+// against the catalogue.
+func TestRetryAfterComesWithTheStatusesNamed(t *testing.T) {
+	const sentence = "Errors with status 503 carry\n`Retry-After`."
+	if !strings.Contains(read(t, "errors.md"), sentence) {
+		t.Fatalf("errors.md does not say: %s", sentence)
+	}
+	for _, e := range server.Catalogue() {
+		if e.Retry != (e.Status == 503) {
+			t.Errorf("%s (%d): Retry-After is %t", e.Code, e.Status, e.Retry)
+		}
+	}
+}
+
+// TestPathRulesAreThoseOfTheServer compares the rules for paths, in order.
+func TestPathRulesAreThoseOfTheServer(t *testing.T) {
+	var actual, documented []string
+	for _, r := range server.PathRules() {
+		example := r.Example
+		if len(example) > 100 {
+			example = fmt.Sprintf("a name of %d bytes", len(example)-len("/v1/stream/"))
+		}
+		actual = append(actual, fmt.Sprintf("%s: %s is %d %s", r.Rule, example, r.Status, r.Code))
+	}
+	for _, cells := range table(t, "paths.md", "Rule", "Example", "Status", "Code") {
+		if _, err := strconv.Atoi(cells[2]); err != nil {
+			t.Errorf("paths.md: status %q: %v", cells[2], err)
+		}
+		documented = append(documented, fmt.Sprintf("%s: %s is %s %s", cells[0], strings.Trim(cells[1], "`"), cells[2], literal(t, cells[3])))
+	}
+	compare(t, "path rules", documented, actual)
+}
