@@ -18,7 +18,7 @@ function options() {
       options: {
         binary: { type: "string", default: resolve(here, "..", "bin", "tailrace") },
         seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 32)) },
-        messages: { type: "string", default: "2400" }, // per stream
+        messages: { type: "string", default: "1800" }, // per stream
         kills: { type: "string", default: "6" },
         "deadline-ms": { type: "string", default: "60000" },
       },
@@ -111,15 +111,12 @@ async function scenario() {
   return { writers, readers: [...followers, ...fresh], resumes: followers.reduce((sum, { resumes }) => sum + resumes, 0) }
 }
 
-// judge prints the verdict and answers the number of things that are wrong.
+// judge answers what is wrong, and the lines that count everything.
 function judge({ writers, readers, resumes }) {
   let lost = 0
   let doubled = 0
-  let wrong = 0
-  const say = (problem) => {
-    wrong++
-    console.log(`  ${problem}`)
-  }
+  const problems = []
+  const say = (problem) => problems.push(problem)
   for (const { name, seen } of readers) {
     const found = audit(seen, total)
     lost += found.lost.length
@@ -135,28 +132,31 @@ function judge({ writers, readers, resumes }) {
   if (cut === 0 || resumes === 0) say(`no client noticed the kills: ${cut} requests cut, ${resumes} sessions resumed`)
   if (sse === 0 || longPoll === 0) say(`a way of following was not used: ${sse} SSE, ${longPoll} long-poll responses`)
   const fenced = writers.reduce((sum, writer) => sum + writer.fenced, 0)
-  console.log(`  ${acknowledged} batches acknowledged (${landedTwice} were retries that had landed), ${cut} requests cut, ${resumes} sessions resumed, ${sse} SSE and ${longPoll} long-poll responses, ${fenced} old epochs refused`)
-  console.log(`client crash test: ${total * writers.length} messages, ${killed} kills, ${lost} lost, ${doubled} doubled`)
-  return wrong
+  const summary = [
+    `  ${acknowledged} batches acknowledged (${landedTwice} were retries that had landed), ${cut} requests cut, ${resumes} sessions resumed`,
+    `  ${sse} SSE and ${longPoll} long-poll responses, ${fenced} old epochs refused`,
+    `client crash test: ${total * writers.length} messages, ${killed} kills, ${lost} lost, ${doubled} doubled`,
+  ]
+  return { problems, summary }
 }
 
-let wrong
+let problems
+let summary = []
 try {
   const late = delay(deadlineMs, undefined, { ref: false }).then(() => {
     throw new Error(`not finished after ${deadlineMs} ms`)
   })
-  wrong = judge(await Promise.race([scenario(), wire.violated, late]))
-  const end = await server.stop()
-  if (end) {
-    wrong++
-    console.log(`  ${end}`)
-  }
+  ;({ problems, summary } = judge(await Promise.race([scenario(), wire.violated, late])))
+  const wrongEnd = await server.stop()
+  if (wrongEnd) problems.push(wrongEnd)
 } catch (err) {
   // The crashes may still be going on: from here to the exit nothing gives them a turn.
-  wrong = 1
-  console.log(`client crash test: ${killed} kills, then: ${err.stack}`)
-  for (const actor of actors) console.log(`  ${actor}`)
-  console.log(`  ${JSON.stringify(wire.counts)}`)
+  problems = [`after ${killed} kills: ${err.stack}`, ...actors.map(String), JSON.stringify(wire.counts)]
 }
-if (wrong > 0) console.log(`--- log of the server ---\n${server.log.trimEnd()}\n---\nclient crash test: failed, --seed ${seed}`)
-process.exit(wrong > 0 ? 1 : 0)
+if (problems.length > 0) {
+  console.log(`--- log of the server ---\n${server.log.trimEnd()}\n---`)
+  for (const problem of problems) console.log(`  ${problem}`)
+  summary.push(`client crash test: failed, --seed ${seed}`)
+}
+for (const line of summary) console.log(line)
+process.exit(problems.length > 0 ? 1 : 0)

@@ -56,8 +56,8 @@ function milliseconds(text, fallback) {
 
 // report prints one configuration and answers whether it passed.
 function report(name, result, demanded, problems) {
-  for (const { name: test, message } of result.failures) {
-    console.log(`FAIL ${name}: ${test}`)
+  for (const { name: test, ms, message } of result.failures) {
+    console.log(`FAIL ${name}: ${test} (${ms} ms)`)
     console.log(message.split("\n").slice(0, 6).map((line) => `     ${line}`).join("\n"))
   }
   if (result.error) problems.push(result.error)

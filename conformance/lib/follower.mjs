@@ -3,6 +3,9 @@
 import { stream } from "@durable-streams/client"
 import { backoffOptions } from "./wire.mjs"
 
+// Kills come faster than the client's patience with short connections, which is meant for
+// proxies that buffer: it would follow by long-poll from the third on.
+const sseResilience = { maxShortConnections: Infinity }
 const lastBatchMs = 2000 // from the announced end of a session to its last batch
 
 export class Follower {
@@ -32,7 +35,7 @@ export class Follower {
     let over = false
     let unsubscribe = () => {}
     try {
-      const response = await stream({ url, live, offset, fetch, backoffOptions })
+      const response = await stream({ url, live, offset, fetch, backoffOptions, sseResilience })
       const end = new Promise((resolve) => {
         unsubscribe = this.format.subscribe(response, (chunk, items) => {
           // The client may still be decoding a batch when it reports that the connection is
@@ -64,9 +67,11 @@ export class Follower {
   }
 }
 
-// catchUp reads a stream once, from its start to its tail, in the shape of a Follower.
+// catchUp reads a stream once, from its start to its tail, in the shape of a Follower. The
+// client's promise helpers stop at the tail by themselves; with live: false they would stop
+// after the first page.
 export async function catchUp({ name, url, format, fetch }) {
-  const response = await stream({ url, live: false, fetch, backoffOptions })
+  const response = await stream({ url, fetch, backoffOptions })
   const seen = (await format.collect(response)).map(format.decode)
   return { name, url, seen, offset: response.offset, ended: response.streamClosed }
 }

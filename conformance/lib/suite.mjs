@@ -12,7 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs")
 const outputCharsMax = 64 * 1024
 
-// runSuite answers {passed, failed, skipped, failures: [{name, message}], error}.
+// runSuite answers {passed, failed, skipped, failures: [{name, ms, message}], error}.
 // testTimeoutMs undefined means vitest's own default. error is set when there is no verdict.
 export async function runSuite({ url, longPollTimeoutMs, testTimeoutMs }) {
   const home = mkdtempSync(join(tmpdir(), "tailrace-conformance-"))
@@ -66,11 +66,17 @@ export function verdict(report, how, output) {
       else if (test.status === "skipped" || test.status === "pending") result.skipped++
       else {
         result.failed++
-        result.failures.push({ name: test.fullName, message: test.failureMessages.join("\n") || test.status })
+        result.failures.push({ name: test.fullName, ms: Math.round(test.duration ?? 0), message: reason(test) })
       }
     }
   }
   // vitest also fails for errors outside any test, such as an unhandled rejection.
   if (!result.error && result.failed === 0 && how !== 0) result.error = `every test passed, but vitest ended with ${how}\n${output}`
   return result
+}
+
+// vitest's report of a test that ran out of time has a place instead of a reason.
+function reason(test) {
+  const messages = test.failureMessages.join("\n").replaceAll("STACK_TRACE_ERROR", "out of time")
+  return messages || test.status
 }

@@ -1,11 +1,14 @@
 // The fetch that every client of the crash test goes through. It changes nothing and watches
-// two things no client reports: whether a restarted server still knows what it acknowledged,
-// and whether the kills reached the connections at all.
+// what no client reports: whether a restarted server still knows what it acknowledged, whether
+// the kills reached the connections at all, and whether a cut event stream looks cut.
 import { FetchError, createFetchWithBackoff } from "@durable-streams/client"
 
 // The client's defaults, except that the wait is capped: its 60 s would let one unlucky draw
 // outlast the test.
 export const backoffOptions = { initialDelay: 50, maxDelay: 500, multiplier: 1.3, maxRetries: Infinity }
+
+const lastEventChars = 300 // room for a control event
+const rotationMs = 30_000 // a server may end an event stream to rotate it, but not that early
 
 export class Wire {
   counts = { requests: 0, cut: 0, sse: 0, longPoll: 0, acknowledged: 0, landedTwice: 0 }
@@ -32,9 +35,11 @@ export class Wire {
       throw err
     }
     if (response.status === 500) this.violate(`${init.method} ${url}: 500`)
-    if (response.ok) this.#countRead(url, response)
     if (batch) this.#judge(batch, before, response)
-    return response
+    if (new URL(url).searchParams.get("live") === "long-poll" && response.ok) this.counts.longPoll++
+    if (!response.headers.get("content-type")?.startsWith("text/event-stream")) return response
+    this.counts.sse++
+    return this.#watchEvents(url, response)
   }
 
   // producerFetch is for the IdempotentProducer, which leaves retrying to the fetch it is given.
@@ -53,9 +58,24 @@ export class Wire {
 
   violate = (what) => this.#reject(new Error(what))
 
-  #countRead(url, response) {
-    if (response.headers.get("content-type")?.startsWith("text/event-stream")) this.counts.sse++
-    if (new URL(url).searchParams.get("live") === "long-poll") this.counts.longPoll++
+  // A kill must not look like the end of an event stream: the client takes what it has of a cut
+  // event for all of it, and asks for the same bytes again. Fetch tells the two apart by the last
+  // chunk, unless the response says Connection: close, which makes any end a good one.
+  #watchEvents(url, response) {
+    const from = Date.now()
+    const decoder = new TextDecoder()
+    let last = ""
+    const watch = new TransformStream({
+      transform: (bytes, controller) => {
+        last = (last + decoder.decode(bytes, { stream: true })).slice(-lastEventChars)
+        controller.enqueue(bytes)
+      },
+      flush: () => {
+        if (/"streamClosed":\s*true/.test(last) || Date.now() - from > rotationMs) return
+        this.violate(`${url}: the event stream of a killed server ended like a complete one, after: ${JSON.stringify(last)}`)
+      },
+    })
+    return new Response(response.body.pipeThrough(watch), { status: response.status, headers: response.headers })
   }
 
   // A seq that was acknowledged before this request was sent stays acknowledged. The producer
