@@ -65,8 +65,12 @@ func (l *Files) provide(stop func() bool) error {
 // makeSpare makes the files of the next spare. After an error, nothing of them
 // is left when it matches errNoSpare; otherwise as little as possible.
 func (l *Files) makeSpare(stop func() bool) (_ *spare, err error) {
+	// Commits go on meanwhile and move l.cur.
+	l.mu.Lock()
+	cur := l.cur
+	l.mu.Unlock()
 	s := &spare{next: l.store}
-	s.next.Newest = l.cur.number + 1
+	s.next.Newest = cur.number + 1
 	defer func() {
 		if err == nil {
 			return
@@ -82,6 +86,15 @@ func (l *Files) makeSpare(stop func() bool) (_ *spare, err error) {
 			err = fmt.Errorf("wal: make %s: %w", l.paths.next(), err)
 		}
 	}()
+	// An owner that was fenced must not put its files in the newer one's way.
+	if cur.file != nil {
+		if err = linked(cur.file, cur.path); err != nil {
+			return nil, err
+		}
+	}
+	if err = l.clear(); err != nil {
+		return nil, err
+	}
 	if s.file, err = l.fs.Create(l.paths.next()); err != nil {
 		return nil, err
 	}
@@ -92,6 +105,17 @@ func (l *Files) makeSpare(stop func() bool) (_ *spare, err error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// clear removes the names of a spare. They are not this owner's, which has
+// none: an older one was making a spare when it was fenced.
+func (l *Files) clear() error {
+	for _, path := range []string{l.paths.next(), l.paths.storeTmp()} {
+		if err := l.fs.Remove(path); err != nil && !isNotExist(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // fill gives a spare its length in blocks that were written: overwriting them

@@ -255,13 +255,37 @@ func TestCrashAtEveryOperationOfRecovery(t *testing.T) {
 			return nil
 		}
 	}
+	// A process that is killed right after it renamed something to that name:
+	// the next one sees a name that is not on the medium yet.
+	killedAtRename := func(before act, to string) act {
+		return func(o Options, w *life) error {
+			if err := before(o, w); err != nil {
+				return err
+			}
+			f := faultfs.New(o.FS)
+			f.Inject(func(op faultfs.Op) faultfs.Fault {
+				return faultfs.Fault{StopAfter: op.Kind == faultfs.Rename && op.To == to}
+			})
+			o.FS = f
+			if _, err := w.open(o); !errors.Is(err, faultfs.ErrStopped) {
+				return fmt.Errorf("it was not killed: %w", err)
+			}
+			abandon(o)
+			return nil
+		}
+	}
+	nothing := func(Options, *life) error { return nil }
 	cases := map[string]act{
-		"no store":         func(Options, *life) error { return nil },
-		"no frames":        abandonWith(0, false),
-		"frames":           abandonWith(5, false),
-		"several files":    abandonWith(40, false),
-		"closed":           abandonWith(20, true),
-		"closed and empty": abandonWith(0, true),
+		"killed when STORE was made":      killedAtRename(nothing, paths{testDir}.store()),
+		"killed when file 1 was made":     killedAtRename(nothing, filePath(1)),
+		"killed when file 1 was replaced": killedAtRename(abandonWith(5, false), filePath(1)),
+		"killed when file 2 was made":     killedAtRename(abandonWith(5, false), filePath(2)),
+		"no store":                        nothing,
+		"no frames":                       abandonWith(0, false),
+		"frames":                          abandonWith(5, false),
+		"several files":                   abandonWith(40, false),
+		"closed":                          abandonWith(20, true),
+		"closed and empty":                abandonWith(0, true),
 		"torn tail": func(o Options, w *life) error {
 			if err := abandonWith(5, false)(o, w); err != nil {
 				return err

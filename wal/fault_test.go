@@ -81,6 +81,25 @@ var faultScenarios = map[string]struct{ prepare, run act }{
 			return w.append(l, 50)
 		},
 	},
+	"leftovers of a fenced owner": {
+		prepare: func(Options, *life) error { return nil },
+		run: func(o Options, w *life) (err error) {
+			l, err := w.open(o)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, l.Close()) }()
+			mem := o.FS.(*faultfs.FS).Base()
+			for _, path := range []string{l.paths.next(), l.paths.storeTmp()} {
+				file, err := mem.Create(path)
+				if err != nil {
+					return err
+				}
+				file.Close()
+			}
+			return l.Allocate()
+		},
+	},
 	"full disk": {
 		prepare: func(Options, *life) error { return nil },
 		run: func(o Options, w *life) (err error) {

@@ -11,8 +11,9 @@ import (
 
 // Files is a Log on files.
 //
-// Locks are taken in the order appending, serving, mu. The number and the file
-// of cur change under all three, so holding one is enough to read them.
+// Locks are taken in the order appending, serving, mu. cur is written under
+// appending and mu, so holding either is enough to read it; its number and file
+// change under serving too.
 type Files struct {
 	o     Options
 	fs    vfs.FS

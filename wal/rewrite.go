@@ -14,7 +14,9 @@ import (
 // The rename fences: an owner that lost its lock without noticing cannot
 // acknowledge anything once its file is unlinked. What it acknowledged up to
 // then is in the replaced file, which is still open here; so that file is read
-// once more, and copied again if it grew.
+// once more, and copied again if it grew. What is left is an owner without lock
+// that rotates just between the look for a successor and the rename: then the
+// chain of files is broken, and the store refuses to open.
 func (op *opening) rewrite() error {
 	s := op.last
 	for {
