@@ -74,6 +74,21 @@ func (c *conn) abort() error {
 	return err
 }
 
+// tuneLive prepares the connection for a reader that may fall behind.
+func (c *conn) tuneLive() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		tcp.SetWriteBuffer(liveSendBuffer)
+	}
+}
+
+// giveUp makes closing drop what has not been delivered. The kernel would go
+// on for minutes to offer it to a client that takes nothing.
+func (c *conn) giveUp() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+}
+
 // conns is the set of open connections.
 type conns struct {
 	max     int

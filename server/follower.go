@@ -2,9 +2,9 @@ package server
 
 import (
 	"errors"
-	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -33,6 +33,7 @@ func (f *follower) wake() {
 // up, or the server stops. Closing the connection gives up its place.
 func (f *follower) run() {
 	defer f.conn.Close()
+	f.conn.tuneLive()
 	if !f.server.readers.add(f) {
 		f.finish(f.feed.appendHead(nil, time.Now()))
 		return
@@ -41,6 +42,7 @@ func (f *follower) run() {
 	defer func() {
 		if v := recover(); v != nil {
 			f.server.panicked(v)
+			f.server.internalErrors.Add(1)
 		}
 	}()
 	stop, ok := f.server.engine.Watch(f.feed.path, f.feed.live.id, f.wake)
@@ -138,8 +140,8 @@ func (f *follower) listen(until time.Time) readerState {
 		_, err := f.conn.Read(b[:])
 		switch {
 		case err == nil:
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return readerGone
+		case !isTimeout(err), errors.Is(err, syscall.ETIMEDOUT):
+			return readerGone // the second: the peer no longer answers TCP
 		case f.woken.Load():
 			return readerNews
 		default:
@@ -158,6 +160,7 @@ func (f *follower) write(out []byte) bool {
 		piece := out[:min(len(out), writeStep)]
 		f.conn.SetWriteDeadline(time.Now().Add(f.server.opts.SlowTimeout))
 		if _, err := f.conn.Write(piece); err != nil {
+			f.conn.giveUp()
 			return false
 		}
 		out = out[len(piece):]

@@ -60,6 +60,10 @@ const (
 	// keepEventBytes is the largest buffer for events that is used again.
 	keepEventBytes = 4 * eventBytesMax
 
+	// liveSendBuffer is what the kernel holds for a reader that does not read.
+	// Less slows down readers that are far away and catching up.
+	liveSendBuffer = 128 << 10
+
 	// writeStep is how much of an event may be on its way when the time for
 	// a slow reader starts anew.
 	writeStep = 256 << 10

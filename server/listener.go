@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -19,6 +20,20 @@ type listener struct {
 
 	// refusing bounds the goroutines that tell clients there is no room.
 	refusing chan struct{}
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Close implements net.Listener. The server and fasthttp both close it, and
+// its owner may have done so before.
+func (l *listener) Close() error {
+	l.closeOnce.Do(func() {
+		if err := l.Listener.Close(); !errors.Is(err, net.ErrClosed) {
+			l.closeErr = err
+		}
+	})
+	return l.closeErr
 }
 
 // Waits between attempts to accept while the system is out of something.

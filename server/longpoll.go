@@ -12,6 +12,7 @@ func (s *Server) poll(x *exchange) outcome {
 	result, t := s.engine.Read(engine.ReadRequest{
 		Path: view(x.head.name), ID: x.live.id, From: x.live.from,
 	})
+	s.hooks.looked(view(x.head.name))
 	x.result = result
 	return s.settle(x, t, stepPoll)
 }

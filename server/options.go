@@ -1,43 +1,122 @@
 package server
 
-import "strings"
-
-// methodsAllowed is what can be done with a stream.
-const methodsAllowed = "GET, HEAD, PUT, POST, DELETE, OPTIONS"
-
-var (
-	allowMethods = []byte(methodsAllowed)
-
-	// allowHeaders are the request headers that a page of another origin may
-	// send.
-	allowHeaders = []byte(strings.Join([]string{
-		"Content-Type", "Authorization", "If-None-Match",
-		"Stream-Closed", "Stream-TTL", "Stream-Expires-At",
-		"Stream-Seq", "Stream-Expected-Offset",
-		"Stream-Forked-From", "Stream-Fork-Offset", "Stream-Fork-Sub-Offset",
-		"Producer-Id", "Producer-Epoch", "Producer-Seq",
-	}, ", "))
-
-	// exposeHeaders are the response headers that such a page may see.
-	exposeHeaders = []byte(strings.Join([]string{
-		"Stream-Next-Offset", "Stream-Cursor", "Stream-Up-To-Date", "Stream-Closed",
-		"Stream-TTL", "Stream-Expires-At", "Stream-SSE-Data-Encoding",
-		"Producer-Epoch", "Producer-Seq", "Producer-Expected-Seq", "Producer-Received-Seq",
-		"ETag", "Location", "Retry-After", "Allow",
-	}, ", "))
-
-	preflightMaxAge = []byte("86400")
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
 )
 
-// options answers a CORS preflight. It is the same for every stream path,
-// whether there is a stream or not, so it tells nothing about what exists.
-func (s *Server) options(x *exchange) outcome {
-	s.begin(x, 204)
-	x.set(nameAllow, allowMethods)
-	if !s.opts.DisableCORS {
-		x.set(nameAllowMethods, allowMethods)
-		x.set(nameAllowHeaders, allowHeaders)
-		x.set(nameMaxAge, preflightMaxAge)
+// Options configures a server. The zero value works.
+type Options struct {
+	// LongPollTimeout is how long a long-poll waits for news; default 30 s.
+	LongPollTimeout time.Duration
+
+	// LiveTime is how long an SSE response lasts, give or take a tenth;
+	// default 60 s. The client then connects again, which gives caches and
+	// load balancers a say.
+	LiveTime time.Duration
+
+	// CommentInterval is how often an SSE response gets a comment; default
+	// 15 s.
+	CommentInterval time.Duration
+
+	// SlowTimeout is how long an SSE reader may take nothing of what is sent
+	// before it is given up; default 30 s.
+	SlowTimeout time.Duration
+
+	// ReadTimeout is the time for the headers and the start of the body of a
+	// request; default 30 s. Larger bodies get more time by their size.
+	ReadTimeout time.Duration
+
+	// WriteTimeout is the time for sending a response; default 30 s. Larger
+	// bodies get more time by their size.
+	WriteTimeout time.Duration
+
+	// IdleTimeout is how long a connection may wait for its next request;
+	// default 120 s.
+	IdleTimeout time.Duration
+
+	// BodyBytesMax is the largest body of a request; default 16 MiB. It is to
+	// be that of the engine.
+	BodyBytesMax int
+
+	// BodyBytesInFlight bounds the bytes of larger bodies that are being read
+	// or handled; default 256 MiB. Beyond it they are refused unread.
+	BodyBytesInFlight int64
+
+	// LiveMax is how many live readers, by SSE and long-poll, may wait at the
+	// same time; default 10,000. Each takes a goroutine and a connection.
+	LiveMax int
+
+	// ConnsMax is how many connections may be open; default 20,000. Each
+	// takes a file descriptor, and most take a goroutine with buffers.
+	ConnsMax int
+
+	// TrustForwarded believes X-Forwarded-Proto and X-Forwarded-Host about
+	// the URL that the client used. Only for a server behind a proxy that
+	// sets them.
+	TrustForwarded bool
+
+	// DisableCORS leaves out every header that lets pages of other origins
+	// use the server.
+	DisableCORS bool
+
+	// Logger gets what an operator should know; default none.
+	Logger *slog.Logger
+
+	// Rand is the source of jitter.
+	Rand func() uint64
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.LongPollTimeout, 30*time.Second)
+	setDefault(&o.LiveTime, 60*time.Second)
+	setDefault(&o.CommentInterval, 15*time.Second)
+	setDefault(&o.SlowTimeout, 30*time.Second)
+	setDefault(&o.ReadTimeout, 30*time.Second)
+	setDefault(&o.WriteTimeout, 30*time.Second)
+	setDefault(&o.IdleTimeout, 120*time.Second)
+	setDefault(&o.BodyBytesMax, 16<<20)
+	setDefault(&o.BodyBytesInFlight, 256<<20)
+	setDefault(&o.LiveMax, 10_000)
+	setDefault(&o.ConnsMax, 20_000)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return done
+	if o.Rand == nil {
+		o.Rand = rand.Uint64
+	}
+	return o
+}
+
+func setDefault[T int | int64 | time.Duration](v *T, value T) {
+	if *v == 0 {
+		*v = value
+	}
+}
+
+// validate names everything that is wrong with the options.
+func (o Options) validate() error {
+	var errs []error
+	for _, v := range []struct {
+		name  string
+		value int64
+	}{
+		{"long-poll timeout", int64(o.LongPollTimeout)}, {"live time", int64(o.LiveTime)},
+		{"comment interval", int64(o.CommentInterval)}, {"slow timeout", int64(o.SlowTimeout)},
+		{"read timeout", int64(o.ReadTimeout)}, {"write timeout", int64(o.WriteTimeout)},
+		{"idle timeout", int64(o.IdleTimeout)}, {"body bytes", int64(o.BodyBytesMax)},
+		{"body bytes in flight", o.BodyBytesInFlight}, {"live readers", int64(o.LiveMax)},
+		{"connections", int64(o.ConnsMax)},
+	} {
+		if v.value < 0 {
+			errs = append(errs, fmt.Errorf("server: %s: %d is negative", v.name, v.value))
+		}
+	}
+	if int64(o.BodyBytesMax) > o.BodyBytesInFlight {
+		errs = append(errs, fmt.Errorf("server: bodies of %d bytes never fit %d bytes in flight", o.BodyBytesMax, o.BodyBytesInFlight))
+	}
+	return errors.Join(errs...)
 }

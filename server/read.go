@@ -98,9 +98,8 @@ func (s *Server) answerNothing(x *exchange) outcome {
 	return done
 }
 
-// setBody sets what was read as the body. A single append goes out from the
-// engine's own memory, and so does nothing else that is large enough to
-// matter: JSON gets brackets, and several appends are joined.
+// setBody sets what was read as the body. A single append that is not JSON goes
+// out from the engine's own memory; everything else is put together first.
 func (x *exchange) setBody(r *engine.ReadResult) {
 	switch {
 	case !r.JSON && len(r.Parts) == 0:

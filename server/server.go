@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"runtime/debug"
 	"sync"
@@ -16,119 +15,6 @@ import (
 
 	"tailrace/engine"
 )
-
-// Options configures a server. The zero value works.
-type Options struct {
-	// LongPollTimeout is how long a long-poll waits for news; default 30 s.
-	LongPollTimeout time.Duration
-
-	// LiveTime is how long an SSE response lasts, give or take a tenth;
-	// default 60 s. The client then connects again, which gives caches and
-	// load balancers a say.
-	LiveTime time.Duration
-
-	// CommentInterval is how often an SSE response gets a comment; default
-	// 15 s.
-	CommentInterval time.Duration
-
-	// SlowTimeout is how long an SSE reader may take nothing of what is sent
-	// before it is given up; default 30 s.
-	SlowTimeout time.Duration
-
-	// ReadTimeout is the time for the headers and the start of the body of a
-	// request; default 30 s. Larger bodies get more time by their size.
-	ReadTimeout time.Duration
-
-	// WriteTimeout is the time for sending a response; default 30 s. Larger
-	// bodies get more time by their size.
-	WriteTimeout time.Duration
-
-	// IdleTimeout is how long a connection may wait for its next request;
-	// default 120 s.
-	IdleTimeout time.Duration
-
-	// BodyBytesMax is the largest body of a request; default 16 MiB. It is to
-	// be that of the engine.
-	BodyBytesMax int
-
-	// BodyBytesInFlight bounds the bytes of larger bodies that are being read
-	// or handled; default 256 MiB. Beyond it they are refused unread.
-	BodyBytesInFlight int64
-
-	// LiveMax is how many live readers, by SSE and long-poll, may wait at the
-	// same time; default 10,000. Each takes a goroutine and a connection.
-	LiveMax int
-
-	// ConnsMax is how many connections may be open; default 20,000. Each
-	// takes a file descriptor, and most take a goroutine with buffers.
-	ConnsMax int
-
-	// TrustForwarded believes X-Forwarded-Proto and X-Forwarded-Host about
-	// the URL that the client used. Only for a server behind a proxy that
-	// sets them.
-	TrustForwarded bool
-
-	// DisableCORS leaves out every header that lets pages of other origins
-	// use the server.
-	DisableCORS bool
-
-	// Logger gets what an operator should know; default none.
-	Logger *slog.Logger
-
-	// Rand is the source of jitter.
-	Rand func() uint64
-}
-
-func (o Options) withDefaults() Options {
-	setDefault(&o.LongPollTimeout, 30*time.Second)
-	setDefault(&o.LiveTime, 60*time.Second)
-	setDefault(&o.CommentInterval, 15*time.Second)
-	setDefault(&o.SlowTimeout, 30*time.Second)
-	setDefault(&o.ReadTimeout, 30*time.Second)
-	setDefault(&o.WriteTimeout, 30*time.Second)
-	setDefault(&o.IdleTimeout, 120*time.Second)
-	setDefault(&o.BodyBytesMax, 16<<20)
-	setDefault(&o.BodyBytesInFlight, 256<<20)
-	setDefault(&o.LiveMax, 10_000)
-	setDefault(&o.ConnsMax, 20_000)
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Rand == nil {
-		o.Rand = rand.Uint64
-	}
-	return o
-}
-
-func setDefault[T int | int64 | time.Duration](v *T, value T) {
-	if *v == 0 {
-		*v = value
-	}
-}
-
-// validate names everything that is wrong with the options.
-func (o Options) validate() error {
-	var errs []error
-	for _, v := range []struct {
-		name  string
-		value int64
-	}{
-		{"long-poll timeout", int64(o.LongPollTimeout)}, {"live time", int64(o.LiveTime)},
-		{"comment interval", int64(o.CommentInterval)}, {"slow timeout", int64(o.SlowTimeout)},
-		{"read timeout", int64(o.ReadTimeout)}, {"write timeout", int64(o.WriteTimeout)},
-		{"idle timeout", int64(o.IdleTimeout)}, {"body bytes", int64(o.BodyBytesMax)},
-		{"body bytes in flight", o.BodyBytesInFlight}, {"live readers", int64(o.LiveMax)},
-		{"connections", int64(o.ConnsMax)},
-	} {
-		if v.value < 0 {
-			errs = append(errs, fmt.Errorf("server: %s: %d is negative", v.name, v.value))
-		}
-	}
-	if int64(o.BodyBytesMax) > o.BodyBytesInFlight {
-		errs = append(errs, fmt.Errorf("server: bodies of %d bytes never fit %d bytes in flight", o.BodyBytesMax, o.BodyBytesInFlight))
-	}
-	return errors.Join(errs...)
-}
 
 // ErrClosed is returned by Serve on a server that was shut down before.
 var ErrClosed = errors.New("server: closed")
@@ -144,9 +30,12 @@ type Server struct {
 	conns     conns
 	readers   readers
 
-	stop     chan struct{} // closed when the server is shutting down
-	stopOnce sync.Once
-	serving  sync.WaitGroup
+	stop chan struct{} // closed when the server is shutting down
+
+	mu        sync.Mutex // guards what follows
+	stopping  bool
+	listeners []*listener
+	serving   sync.WaitGroup // calls of Serve; Add only under mu
 
 	internalErrors atomic.Int64
 	hooks          hooks
@@ -157,11 +46,18 @@ type Server struct {
 type hooks struct {
 	onWait func(m method, name string) // a request begins to wait for a ticket
 	onPark func(m method, name string) // a live reader begins to wait for news
+	onLook func(name string)           // a live reader has looked at its stream
 }
 
 func (h *hooks) waiting(m method, name string) {
 	if h.onWait != nil {
 		h.onWait(m, name)
+	}
+}
+
+func (h *hooks) looked(name string) {
+	if h.onLook != nil {
+		h.onLook(name)
 	}
 }
 
@@ -188,14 +84,22 @@ func New(e *engine.Engine, o Options) (*Server, error) {
 // Serve accepts connections until the server is shut down, and returns nil
 // then. It may be called for several listeners.
 func (s *Server) Serve(ln net.Listener) error {
-	if s.stopped() {
-		ln.Close()
+	l := s.newListener(ln)
+	s.mu.Lock()
+	if s.stopping {
+		s.mu.Unlock()
+		l.Close()
 		return ErrClosed
 	}
+	s.listeners = append(s.listeners, l)
+	s.serving.Add(1)
+	s.mu.Unlock()
+	defer s.serving.Done()
+
 	ended := make(chan struct{})
 	defer close(ended)
 	go s.watchEngine(ended)
-	if err := s.http.Serve(s.newListener(ln)); err != nil {
+	if err := s.http.Serve(l); err != nil {
 		return fmt.Errorf("server: serve %s: %w", ln.Addr(), err)
 	}
 	return nil
@@ -215,25 +119,49 @@ func (s *Server) watchEngine(ended <-chan struct{}) {
 // being handled be answered, and closes all connections. When the context ends
 // first, what is left is closed as it is, and the context's error returned.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stopOnce.Do(func() { close(s.stop) })
+	err := s.stopAccepting()
 	s.readers.stop()
 	s.conns.stop()
-	err := s.http.ShutdownWithContext(ctx)
-	ended := make(chan struct{})
-	go func() {
-		s.readers.ended.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
+	err = errors.Join(err,
+		waitGroup(ctx, &s.serving),
+		s.http.ShutdownWithContext(ctx),
+		waitGroup(ctx, &s.readers.ended))
 	s.conns.abort(func(*conn) bool { return true })
 	if err != nil {
 		return fmt.Errorf("server: shut down: %w", err)
 	}
 	return nil
+}
+
+// stopAccepting closes the listeners and tells everybody that the server is
+// shutting down.
+func (s *Server) stopAccepting() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopping {
+		s.stopping = true
+		close(s.stop)
+	}
+	var errs []error
+	for _, l := range s.listeners {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// waitGroup waits for a group, or until the context ends.
+func waitGroup(ctx context.Context, g *sync.WaitGroup) error {
+	ended := make(chan struct{})
+	go func() {
+		g.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (s *Server) stopped() bool {

@@ -44,7 +44,7 @@ func (s *Server) newFeed(x *exchange) feed {
 func (f *feed) appendHead(dst []byte, now time.Time) []byte {
 	dst = append(dst, "HTTP/1.1 200 OK\r\nDate: "...)
 	dst = now.UTC().AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 GMT")
-	dst = append(dst, "\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\nConnection: close\r\n"...)
+	dst = append(dst, "\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"...)
 	if f.enc == sse.Base64 {
 		dst = append(dst, "Stream-SSE-Data-Encoding: base64\r\n"...)
 	}
@@ -55,7 +55,12 @@ func (f *feed) appendHead(dst []byte, now time.Time) []byte {
 		dst = appendLine(dst, nameExposeHeaders, exposeHeaders)
 	}
 	if f.chunks {
+		// No "Connection: close", although the connection ends with the
+		// response: with it, Node's fetch takes a body that breaks off for one
+		// that is complete, and its reader would see half an event as a whole.
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	} else {
+		dst = append(dst, "Connection: close\r\n"...)
 	}
 	return append(dst, "\r\n"...)
 }
@@ -71,6 +76,7 @@ func (f *feed) next(dst []byte) ([]byte, feedState) {
 	r, t := f.server.engine.Read(engine.ReadRequest{
 		Path: f.path, ID: f.live.id, From: f.live.from, BytesMax: eventBytesMax,
 	})
+	f.server.hooks.looked(f.path)
 	if !t.Ready() {
 		f.server.hooks.waiting(methodGet, f.path)
 	}
