@@ -1,0 +1,6 @@
+//go:build race
+
+package crashtest
+
+// raceEnabled makes the program under test be built like the test.
+const raceEnabled = true
