@@ -1,0 +1,19 @@
+// Package bench measures the engine and the server as a whole, and holds the
+// tests of what they may cost in memory, descriptors and allocations.
+//
+// A figure alone says little: machines differ, and the same one differs from
+// minute to minute. So each benchmark measures a floor in the same run, taking
+// turns with it, and prints both:
+//
+//   - sync-us is a raw write of 4 KiB into a pre-written file and its sync, what
+//     the medium takes for the smallest durable write;
+//   - floor-* is a fasthttp server as it comes that stores nothing and gives the
+//     very answer of ours: same status, same headers, same body.
+//
+// HTTP servers run in a process of their own, which is this test binary with
+// another role, so that their CPU time is theirs alone. Client and server share
+// the machine: operations per second depend on the client too, operations per
+// CPU-second of the server (ops/cpu-s) hardly do.
+//
+// Results and how to make them comparable: results/README.md.
+package bench

@@ -1,0 +1,81 @@
+package bench
+
+import (
+	"fmt"
+	"testing"
+)
+
+// appendBytes is the body of the appends, readBytes of what is read.
+const (
+	appendBytes = 256
+	readBytes   = 1024
+)
+
+// BenchmarkHTTPAppend appends over HTTP. cpu-ratio compares with fasthttp
+// giving the same answers and storing nothing; with many streams, cpu-of-100
+// and rate-of-100 compare with a server of 100 streams that takes turns too.
+func BenchmarkHTTPAppend(b *testing.B) {
+	b.Run(fmt.Sprintf("conns=%d/streams=100", *conns), func(b *testing.B) {
+		few := appendLoad(b, 100)
+		floor := floorLoad(b, few)
+		syncs := newSyncFloor(b, b.TempDir())
+		begin(b, few.server, "100")
+		for b.Loop() {
+			takeTurns(b, syncs, few, floor)
+		}
+		end(b, few.server)
+		report(b, few, floor)
+		syncs.report(b)
+	})
+	b.Run(fmt.Sprintf("conns=%d/streams=100000", *conns), func(b *testing.B) {
+		many, few := appendLoad(b, 100_000), appendLoad(b, 100)
+		floor := floorLoad(b, few)
+		syncs := newSyncFloor(b, b.TempDir())
+		begin(b, many.server, "100000")
+		for b.Loop() {
+			takeTurns(b, syncs, many, few, floor)
+		}
+		end(b, many.server)
+		report(b, many, floor)
+		syncs.report(b)
+		b.ReportMetric(many.over(few, (*run).perCPU), "cpu-of-100")
+		b.ReportMetric(many.over(few, (*run).rate), "rate-of-100")
+	})
+}
+
+func appendLoad(b *testing.B, streams int) *load {
+	b.Helper()
+	return newLoad(b, fmt.Sprintf("%d streams", streams), startServer(b, streams, 0), appendRequest(streams, appendBytes), *conns)
+}
+
+func floorLoad(b *testing.B, ours *load) *load {
+	b.Helper()
+	return newLoad(b, "floor", startFloor(b, ours.server, ours.template), ours.template, *conns)
+}
+
+// begin starts a profile of the server, if one was asked for.
+func begin(b *testing.B, server *child, streams string) {
+	b.Helper()
+	if *profile != "" {
+		server.do(b, order{Profile: *profile + "-" + streams})
+	}
+}
+
+func end(b *testing.B, server *child) {
+	b.Helper()
+	server.do(b, order{ProfileEnd: true})
+}
+
+// BenchmarkReadHot reads 1 KiB from memory over HTTP, beside fasthttp that has
+// the same bytes and headers at hand.
+func BenchmarkReadHot(b *testing.B) {
+	const streams = 100
+	b.Run(fmt.Sprintf("conns=%d/size=%d", *conns, readBytes), func(b *testing.B) {
+		ours := newLoad(b, "server", startServer(b, streams, readBytes), readRequest(streams), *conns)
+		floor := floorLoad(b, ours)
+		for b.Loop() {
+			takeTurns(b, nil, ours, floor)
+		}
+		report(b, ours, floor)
+	})
+}

@@ -1,0 +1,31 @@
+package bench
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+)
+
+var (
+	pairs    = flag.Int("bench.pairs", 3, "how often the programs that are compared over HTTP take turns")
+	pairTime = flag.Duration("bench.pairtime", 2*time.Second, "how long each of them runs per turn")
+	conns    = flag.Int("bench.conns", 64, "connections of the client")
+	profile  = flag.String("bench.profile", "", "file for a CPU profile of the server under BenchmarkHTTPAppend; its stream count is added to the name")
+	seedFlag = flag.Uint64("bench.seed", 0, "seed for the choice of streams; 0 = a random one, which is printed")
+)
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleEnv); role != "" {
+		os.Exit(play(role, os.Stdin, os.Stdout))
+	}
+	flag.Parse()
+	if f := flag.Lookup("test.bench"); f.Value.String() != "" {
+		for _, line := range machine() {
+			fmt.Println(line)
+		}
+		fmt.Printf("seed: %d\n", firstSeed())
+	}
+	os.Exit(m.Run())
+}
