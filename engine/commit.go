@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"tailrace/index"
 	"tailrace/internal/stream"
@@ -40,9 +41,20 @@ func (e *Engine) info(b *wal.Batch) *batchInfo {
 	if i := int(b.N - e.durable - 1); i < len(e.inflight) {
 		return e.inflight[i]
 	}
-	info := &batchInfo{batch: b}
+	info := e.unused
+	if e.unused = nil; info == nil {
+		info = new(batchInfo)
+	}
+	info.batch = b
 	e.inflight = append(e.inflight, info)
 	return info
+}
+
+// reset makes the note one of no batch.
+func (i *batchInfo) reset() {
+	clear(i.touched)
+	clear(i.paths)
+	*i = batchInfo{bodies: i.bodies[:0], touched: i.touched[:0], paths: i.paths[:0]}
 }
 
 // batch returns the batch of that number to wait for, or nil if it is durable.
@@ -169,8 +181,7 @@ func (e *Engine) committed(b *wal.Batch) {
 		e.frames.add(b.N, data, live)
 	}
 	e.durable = b.N
-	e.inflight[0] = nil
-	e.inflight = e.inflight[1:]
+	e.inflight = slices.Delete(e.inflight, 0, 1)
 	e.stagedOps -= info.ops
 	for _, path := range info.paths {
 		if e.gates[path] == b.N {
@@ -178,6 +189,8 @@ func (e *Engine) committed(b *wal.Batch) {
 		}
 	}
 	wake := e.collectWatchers(info.touched)
+	info.reset()
+	e.unused = info
 	e.mu.Unlock()
 	e.wake(wake)
 }

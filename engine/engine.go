@@ -25,6 +25,7 @@ type Engine struct {
 	producers int // in the table
 	durable   uint64
 	inflight  []*batchInfo      // batches after durable, in order
+	unused    *batchInfo        // to be used again, or nil
 	gates     map[string]uint64 // path → batch that decides what is there
 	stagedOps int
 	due       deadlines

@@ -21,11 +21,14 @@ type conn struct {
 	linger  atomic.Bool // there may be more of a request that is already answered
 	reading atomic.Bool // a live reader holds a place that closing gives back
 	closed  sync.Once
+
+	reads, writes lazyDeadline
+	exact         bool // deadlines are the connection's own
 }
 
 // Read notes the first and the last byte.
 func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+	n, err := c.read(p)
 	if n > 0 && !c.used.Load() {
 		c.used.Store(true)
 	}
@@ -74,8 +77,10 @@ func (c *conn) abort() error {
 	return err
 }
 
-// tuneLive prepares the connection for a reader that may fall behind.
+// tuneLive prepares the connection for a reader that may fall behind and is
+// woken by its deadline.
 func (c *conn) tuneLive() {
+	c.setExact() // fails only on a closed connection, as what comes next will
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		tcp.SetWriteBuffer(liveSendBuffer)
 	}
@@ -106,7 +111,8 @@ func (s *conns) add(c net.Conn) (*conn, bool) {
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAlivePeriod, Interval: keepAlivePeriod})
 	}
 	_, isTLS := c.(*tls.Conn)
-	w := &conn{Conn: c, owner: s, tls: isTLS}
+	// A write of TLS that was interrupted cannot be taken up again.
+	w := &conn{Conn: c, owner: s, tls: isTLS, exact: isTLS}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping || len(s.open) >= s.max {

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -106,9 +107,31 @@ func (g *Group) SpaceFreed() { signal(g.spare) }
 // drain commits until nothing is staged or the log failed.
 func (g *Group) drain() {
 	for {
+		if !g.o.Manual {
+			g.gather()
+		}
 		if ok, _ := g.Commit(); !ok {
 			return
 		}
+	}
+}
+
+// gather lets others run as long as that adds to the open batch. A commit costs
+// the same for one record as for many, so whoever can stage without waiting for
+// anything goes first; when nobody can, this returns at once.
+func (g *Group) gather() {
+	for seen := -1; ; {
+		g.mu.Lock()
+		n := 0
+		if len(g.queue) == 1 {
+			n = g.queue[0].records
+		}
+		g.mu.Unlock()
+		if n <= seen || n == 0 {
+			return
+		}
+		seen = n
+		runtime.Gosched()
 	}
 }
 
