@@ -34,6 +34,11 @@ func (c countFile) Sync() error {
 	return c.File.Sync()
 }
 
+func (c countFile) WriteSync(p []byte, off int64) error {
+	c.syncs.Add(1)
+	return c.File.WriteSync(p, off)
+}
+
 func (c countFile) SyncData() error {
 	c.syncs.Add(1)
 	return c.File.SyncData()

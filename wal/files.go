@@ -184,13 +184,10 @@ func (l *Files) write(h FrameHeader, payload []byte) error {
 	} else {
 		l.buf = nil
 	}
-	if _, err := c.file.WriteAt(b, c.pos); err != nil {
-		return fmt.Errorf("wal: write %s at byte %d: %w", c.path, c.pos, err)
-	}
 	// Once a sync has failed, the system may have dropped the data, and a second
 	// attempt could succeed without it. The first failure is the last call.
-	if err := c.file.SyncData(); err != nil {
-		return fmt.Errorf("wal: sync %s: %w", c.path, err)
+	if err := c.file.WriteSync(b, c.pos); err != nil {
+		return fmt.Errorf("wal: write %s at byte %d: %w", c.path, c.pos, err)
 	}
 	// A newer owner replaces the file before it takes anything over. So a file
 	// that has its name still was the log's when the sync returned.

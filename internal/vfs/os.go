@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strconv"
 )
 
 // OS is the file system of the operating system. Its errors are those of the
@@ -29,7 +28,7 @@ func (osFS) Create(name string) (File, error) {
 	if err != nil {
 		return nil, mapError(err)
 	}
-	return &osFile{f: f}, nil
+	return &osFile{f: f, writable: true}, nil
 }
 
 func (osFS) Open(name string) (File, error) {
@@ -115,18 +114,16 @@ func (osFS) Lock(name string) (io.Closer, error) {
 		_ = f.Close() // nothing was written, and the lock error says more
 		return nil, err
 	}
-	// The process id is for a person who finds the file; the lock does not
-	// depend on it, so a full disk is no reason to fail.
-	if err := f.Truncate(0); err == nil {
-		_, _ = f.WriteAt(strconv.AppendInt(nil, int64(os.Getpid()), 10), 0)
-	}
+	// Nothing is written to it: what is locked may turn out to be not ours.
 	return f, nil // closing the descriptor drops the lock
 }
 
 // osFile hides the parts of os.File that are not in the seam, such as its
 // file position.
 type osFile struct {
-	f *os.File
+	f        *os.File
+	writable bool
+	direct   direct
 }
 
 func (o *osFile) ReadAt(p []byte, off int64) (int, error) { return o.f.ReadAt(p, off) }
@@ -136,7 +133,19 @@ func (o *osFile) WriteAt(p []byte, off int64) (int, error) {
 	return n, mapError(err)
 }
 
-func (o *osFile) Close() error { return mapError(o.f.Close()) }
+func (o *osFile) WriteSync(p []byte, off int64) error {
+	if o.writable {
+		if done, err := o.direct.write(o.f, p, off); done {
+			return mapError(err)
+		}
+	}
+	if _, err := o.WriteAt(p, off); err != nil {
+		return err
+	}
+	return o.SyncData()
+}
+
+func (o *osFile) Close() error { return mapError(errors.Join(o.direct.close(), o.f.Close())) }
 
 func (o *osFile) Size() (int64, error) {
 	info, err := o.f.Stat()

@@ -82,6 +82,10 @@ type File interface {
 	// read it back. It may be cheaper than Sync.
 	SyncData() error
 
+	// WriteSync is WriteAt followed by SyncData, which the system may do in one
+	// step. After an error, any part of p may be on the medium or not.
+	WriteSync(p []byte, off int64) error
+
 	// Linked reports whether a name still leads to this file. An owner whose
 	// file was replaced under it learns so here.
 	Linked() (bool, error)

@@ -64,6 +64,15 @@ func (f *file) Sync() error { return f.sync(Sync, f.base.Sync) }
 
 func (f *file) SyncData() error { return f.sync(SyncData, f.base.SyncData) }
 
+// WriteSync passes the gate as the two calls that it stands for, so each can
+// fail alone.
+func (f *file) WriteSync(p []byte, off int64) error {
+	if _, err := f.WriteAt(p, off); err != nil {
+		return err
+	}
+	return f.SyncData()
+}
+
 func (f *file) sync(kind Kind, do func() error) error {
 	fault, err := f.fs.enter(Op{Kind: kind, Name: f.name})
 	if err != nil {

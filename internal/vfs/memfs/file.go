@@ -146,6 +146,14 @@ func (f *file) sync(op string) error {
 	return nil
 }
 
+// WriteSync is the two calls: power may fail between them.
+func (f *file) WriteSync(p []byte, off int64) error {
+	if _, err := f.WriteAt(p, off); err != nil {
+		return err
+	}
+	return f.SyncData()
+}
+
 func (f *file) Linked() (bool, error) {
 	err := f.enter("linked", false)
 	defer f.fs.mu.Unlock()

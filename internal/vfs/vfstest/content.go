@@ -16,6 +16,10 @@ import (
 
 var seed = flag.Uint64("vfstest.seed", 0, "seed of the random laws, 0 draws one")
 
+// page is the unit of writes that an implementation may treat in a way of their
+// own.
+const page = 4096
+
 func readStopsAtEnd(t *testing.T, fs vfs.FS) {
 	f := create(t, fs, "a", "hello")
 	defer f.Close()
@@ -89,6 +93,7 @@ func negativeNumbersAreRefused(t *testing.T, fs vfs.FS) {
 	wantSomeError(t, "ReadAt(-1)", err)
 	_, err = f.WriteAt([]byte("x"), -1)
 	wantSomeError(t, "WriteAt(-1)", err)
+	wantSomeError(t, "WriteSync(-1)", f.WriteSync(make([]byte, page), -page))
 	wantSomeError(t, "Truncate(-1)", f.Truncate(-1))
 	wantSomeError(t, "Allocate(-1)", f.Allocate(-1))
 	wantContent(t, f, "hello")
@@ -125,6 +130,19 @@ func randomWritesReadBack(t *testing.T, fs vfs.FS) {
 		case 3:
 			must(t, f.Allocate(int64(at)))
 			grow(at)
+		case 4, 5: // pages, which an implementation may write in a way of their own
+			p := bytes.Repeat([]byte{byte(i)}, page*rng.IntN(4))
+			at = at / page * page
+			must(t, f.WriteSync(p, int64(at)))
+			if len(p) > 0 {
+				grow(at + len(p))
+				copy(model[at:], p)
+			}
+		case 6:
+			p := bytes.Repeat([]byte{byte(i)}, 1+rng.IntN(6000))
+			must(t, f.WriteSync(p, int64(at)))
+			grow(at + len(p))
+			copy(model[at:], p)
 		default:
 			p := bytes.Repeat([]byte{byte(i)}, rng.IntN(6000))
 			write(t, f, string(p), int64(at))
@@ -195,6 +213,7 @@ func closedFileRefusesAll(t *testing.T, fsys vfs.FS) {
 	wantError(t, "Allocate", f.Allocate(10), fs.ErrClosed)
 	wantError(t, "Sync", f.Sync(), fs.ErrClosed)
 	wantError(t, "SyncData", f.SyncData(), fs.ErrClosed)
+	wantError(t, "WriteSync", f.WriteSync(make([]byte, page), 0), fs.ErrClosed)
 	wantError(t, "Close", f.Close(), fs.ErrClosed)
 }
 
@@ -204,6 +223,7 @@ func openedFileIsReadOnly(t *testing.T, fs vfs.FS) {
 	defer f.Close()
 	_, err := f.WriteAt([]byte("x"), 0)
 	wantSomeError(t, "WriteAt", err)
+	wantSomeError(t, "WriteSync", f.WriteSync(make([]byte, page), 0))
 	wantSomeError(t, "Truncate", f.Truncate(0))
 	wantSomeError(t, "Allocate", f.Allocate(100))
 	wantContent(t, f, "hello")
@@ -219,7 +239,11 @@ func handlesShareContent(t *testing.T, fs vfs.FS) {
 	defer r.Close()
 	write(t, w, "hello", 0)
 	wantContent(t, r, "hello")
+	pages := strings.Repeat("p", 80*page)
+	must(t, w.WriteSync([]byte(pages), 0))
+	wantContent(t, r, pages)
+	must(t, w.WriteSync([]byte(pages[:page]), page))
 	must(t, r.Close())
 	write(t, w, "j", 0)
-	wantContent(t, w, "jello")
+	wantContent(t, w, "j"+pages[1:])
 }
