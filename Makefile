@@ -63,10 +63,11 @@ tidy-check:
 	$(GO) mod verify
 
 golden: ## write the golden files again; read the diff before committing it
-	$(GO) test ./wal ./internal/stream -run Golden -update
+	$(GO) test ./wal ./internal/stream -run 'GoldenFile|KeepTheirBytes' -update
 
-crash: build ## a real process killed with -9 under load, ROUNDS times, and as often while idle
-	$(GO) test ./internal/crashtest -v -timeout 3h -crash.rounds=$(ROUNDS) -crash.idle=$(ROUNDS)
+crash: ## a real process killed with -9, ROUNDS times under load and as often while idle
+	$(GO) test ./internal/crashtest -run 'Kill|Idle' -v -timeout 3h \
+		-crash.rounds=$(ROUNDS) -crash.idle=$(ROUNDS) -crash.idle-log-file-bytes=67108864
 
 hunt: ## the crash matrix over SEEDS seeds
 	$(GO) test ./engine -run TestCrashKeepsWhatWasAcknowledged -v -timeout 3h -engine.crash-seeds=$(SEEDS)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"tailrace/internal/jsonmode"
 	"tailrace/internal/stream"
 )
 
@@ -190,7 +191,10 @@ func (s *Server) fail(x *exchange, f fault) outcome {
 	body := r.body
 	if f == faultInvalidJSON && x.jsonErr != nil {
 		// The reason names a place and what is wrong there, never the bytes.
-		body = envelope(r.Code, r.Message+": "+x.jsonErr.Error())
+		var at *jsonmode.SyntaxError
+		if errors.As(x.jsonErr, &at) {
+			body = envelope(r.Code, fmt.Sprintf("%s: %s at byte %d", r.Message, at.Reason, at.Offset))
+		}
 	}
 	x.resp.SetBodyRaw(body)
 	return done

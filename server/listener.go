@@ -20,6 +20,7 @@ type listener struct {
 
 	// refusing bounds the goroutines that tell clients there is no room.
 	refusing chan struct{}
+	noRoom   []byte
 
 	closeOnce sync.Once
 	closeErr  error
@@ -49,7 +50,7 @@ const refusingMax = 64
 func (s *Server) newListener(ln net.Listener) *listener {
 	return &listener{
 		Listener: ln, conns: &s.conns, stop: s.stop, logger: s.opts.Logger,
-		refusing: make(chan struct{}, refusingMax),
+		refusing: make(chan struct{}, refusingMax), noRoom: noRoom(!s.opts.DisableCORS),
 	}
 }
 
@@ -118,7 +119,7 @@ func (l *listener) refuse(c net.Conn) {
 		if c.SetDeadline(time.Now().Add(lingerTime)) != nil {
 			return
 		}
-		if _, err := c.Write(noRoom); err != nil {
+		if _, err := c.Write(l.noRoom); err != nil {
 			return
 		}
 		(&conn{Conn: c}).drain()
@@ -126,10 +127,14 @@ func (l *listener) refuse(c net.Conn) {
 }
 
 // noRoom is the whole response to a connection too many.
-var noRoom = func() []byte {
+func noRoom(cors bool) []byte {
 	r := &catalogue[faultTooManyConnections]
-	return fmt.Appendf(nil, "HTTP/1.1 %d Service Unavailable\r\nContent-Type: %s\r\nContent-Length: %d\r\n"+
+	b := fmt.Appendf(nil, "HTTP/1.1 %d Service Unavailable\r\nContent-Type: %s\r\nContent-Length: %d\r\n"+
 		"Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\n"+
-		"X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: cross-origin\r\n"+
-		"Access-Control-Allow-Origin: *\r\n\r\n%s", r.Status, valueJSON, len(r.body), r.body)
-}()
+		"X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: cross-origin\r\n",
+		r.Status, valueJSON, len(r.body))
+	if cors {
+		b = append(b, "Access-Control-Allow-Origin: *\r\n"...)
+	}
+	return append(append(b, "\r\n"...), r.body...)
+}

@@ -130,6 +130,13 @@ func TestTooManyConnectionsAreRefused(t *testing.T) {
 	f.do("GET", root+"a", "").want(t, 200)
 }
 
+func TestTooManyConnectionsAreRefusedWithoutCORS(t *testing.T) {
+	f := start(t, func(u *setup) { u.server.ConnsMax, u.server.DisableCORS = 1, true })
+	f.dial().send(f.request("GET", root+"a", "")).read("GET").want(t, 404)
+	f.do("GET", root+"a", "").wantError(t, 503, "too_many_connections").
+		wantHeaders(t, "Access-Control-Allow-Origin:", "Cross-Origin-Resource-Policy: cross-origin")
+}
+
 // A live reader is a connection like any other, although fasthttp has let go
 // of it.
 func TestLiveReadersCountAsConnections(t *testing.T) {

@@ -158,7 +158,7 @@ func (op *opening) begin(lock io.Closer) (*Files, error) {
 		s.close()
 		return nil, err
 	}
-	op.o.Logger.Info("wal: open", "dir", op.o.Dir, "epoch", l.epoch, "file", l.cur.number, "files", op.rec.Files,
+	op.o.Logger.Debug("wal: open", "dir", op.o.Dir, "epoch", l.epoch, "file", l.cur.number, "files", op.rec.Files,
 		"frames", op.rec.Frames, "records", op.rec.Records, "clean", op.rec.Clean)
 	return l, nil
 }
