@@ -2,13 +2,8 @@ package wal
 
 import (
 	"errors"
-	"runtime"
 	"slices"
-	"time"
 )
-
-// allocateRetry is how often a full disk is asked again.
-const allocateRetry = time.Second
 
 // Commit makes the oldest batch durable and returns false when there was none.
 // An error is final and matches ErrFailed.
@@ -86,6 +81,7 @@ func (g *Group) Witness() error {
 // closed meanwhile; others are final and match ErrFailed.
 func (g *Group) Allocate() error {
 	err := g.log.Allocate()
+	defer signal(g.allocated)
 	full := errors.Is(err, ErrNoSpace) && !errors.Is(err, ErrFailed)
 	if err != nil && !full {
 		if errors.Is(err, ErrClosed) && !errors.Is(err, ErrFailed) {
@@ -103,87 +99,3 @@ func (g *Group) Allocate() error {
 // SpaceFreed tells that the disk may have room again, so that a group that
 // waits for it tries at once.
 func (g *Group) SpaceFreed() { signal(g.spare) }
-
-// drain commits until nothing is staged or the log failed.
-func (g *Group) drain() {
-	for {
-		if !g.o.Manual {
-			g.gather()
-		}
-		if ok, _ := g.Commit(); !ok {
-			return
-		}
-	}
-}
-
-// gather lets others run as long as that adds to the open batch. A commit costs
-// the same for one record as for many, so whoever can stage without waiting for
-// anything goes first; when nobody can, this returns at once.
-func (g *Group) gather() {
-	for seen := -1; ; {
-		g.mu.Lock()
-		n := 0
-		if len(g.queue) == 1 {
-			n = g.queue[0].records
-		}
-		g.mu.Unlock()
-		if n <= seen || n == 0 {
-			return
-		}
-		seen = n
-		runtime.Gosched()
-	}
-}
-
-// commitAll is the committer: the one goroutine that writes to the log. It ends
-// after Close, with everything committed.
-func (g *Group) commitAll() {
-	var idle <-chan time.Time
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		g.drain()
-		if idle = nil; g.o.WitnessIdle > 0 && g.owesWitness() {
-			timer.Reset(g.o.WitnessIdle)
-			idle = timer.C
-		}
-		select {
-		case <-g.wake:
-		case <-idle:
-			g.Witness() // a failure was told to everybody by fail
-		case <-g.quit:
-			g.drain()
-			return
-		}
-	}
-}
-
-func (g *Group) owesWitness() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.untold && g.err == nil
-}
-
-// allocateAhead makes a spare whenever there is none. It ends when the group
-// failed or is closed.
-func (g *Group) allocateAhead() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		var retry <-chan time.Time
-		switch err := g.Allocate(); {
-		case err == nil:
-		case errors.Is(err, ErrNoSpace) && !errors.Is(err, ErrFailed):
-			timer.Reset(allocateRetry)
-			retry = timer.C
-		default:
-			return
-		}
-		select {
-		case <-g.spare:
-		case <-retry:
-		case <-g.quit:
-			return
-		}
-	}
-}

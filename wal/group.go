@@ -91,11 +91,12 @@ type Group struct {
 	closed  bool
 	bufs    buffers
 
-	wake  chan struct{} // one token: the queue is not empty
-	spare chan struct{} // one token: making a spare is worth a try
-	quit  chan struct{} // closed by Close
-	done  sync.WaitGroup
-	steps sync.WaitGroup // the committer alone
+	wake      chan struct{} // one token: the queue is not empty
+	spare     chan struct{} // one token: making a spare is worth a try
+	allocated chan struct{} // one token: an attempt at that has ended
+	quit      chan struct{} // closed by Close
+	done      sync.WaitGroup
+	steps     sync.WaitGroup // the committer alone
 }
 
 // NewGroup starts group commit on log, which it owns from now on: Close closes
@@ -104,7 +105,8 @@ func NewGroup(log Log, o GroupOptions) *Group {
 	o = o.withDefaults(log)
 	g := &Group{
 		log: log, o: o, reserve: log.Reserve(), next: o.FirstBatch, room: log.Room(),
-		wake: make(chan struct{}, 1), spare: make(chan struct{}, 1), quit: make(chan struct{}),
+		wake: make(chan struct{}, 1), spare: make(chan struct{}, 1), allocated: make(chan struct{}, 1),
+		quit: make(chan struct{}),
 	}
 	g.durable.Store(o.FirstBatch - 1)
 	if !o.Manual {

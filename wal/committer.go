@@ -1,0 +1,118 @@
+package wal
+
+import (
+	"errors"
+	"runtime"
+	"time"
+)
+
+// The goroutines of a Group that is not Manual: one commits, one makes spares.
+
+// allocateRetry is how often a full disk is asked again.
+const allocateRetry = time.Second
+
+// drain commits until nothing is staged or the log failed.
+func (g *Group) drain() {
+	for {
+		if !g.o.Manual {
+			g.awaitSpare()
+			g.gather()
+		}
+		if ok, _ := g.Commit(); !ok {
+			return
+		}
+	}
+}
+
+// awaitSpare waits while the next file is being made and the current one could
+// not take another batch of the largest size. Callers that stage as fast as
+// they are answered are slowed down by that to what the medium can do, where
+// they would be refused once the file is full.
+func (g *Group) awaitSpare() {
+	for {
+		g.mu.Lock()
+		short := g.room-g.reserve-g.claimed < FrameSize(g.o.FrameBytesMax)
+		wait := short && !g.full && g.err == nil && !g.log.Spare()
+		g.mu.Unlock()
+		if !wait {
+			return
+		}
+		select {
+		case <-g.allocated:
+		case <-g.quit:
+			return
+		}
+	}
+}
+
+// gather lets others run as long as that adds to the open batch. A commit costs
+// the same for one record as for many, so whoever can stage without waiting for
+// anything goes first; when nobody can, this returns at once.
+func (g *Group) gather() {
+	for seen := -1; ; {
+		g.mu.Lock()
+		n := 0
+		if len(g.queue) == 1 {
+			n = g.queue[0].records
+		}
+		g.mu.Unlock()
+		if n <= seen || n == 0 {
+			return
+		}
+		seen = n
+		runtime.Gosched()
+	}
+}
+
+// commitAll is the committer: the one goroutine that writes to the log. It ends
+// after Close, with everything committed.
+func (g *Group) commitAll() {
+	var idle <-chan time.Time
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		g.drain()
+		if idle = nil; g.o.WitnessIdle > 0 && g.owesWitness() {
+			timer.Reset(g.o.WitnessIdle)
+			idle = timer.C
+		}
+		select {
+		case <-g.wake:
+		case <-idle:
+			g.Witness() // a failure was told to everybody by fail
+		case <-g.quit:
+			g.drain()
+			return
+		}
+	}
+}
+
+func (g *Group) owesWitness() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.untold && g.err == nil
+}
+
+// allocateAhead makes a spare whenever there is none. It ends when the group
+// failed or is closed.
+func (g *Group) allocateAhead() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		var retry <-chan time.Time
+		switch err := g.Allocate(); {
+		case err == nil:
+		case errors.Is(err, ErrNoSpace) && !errors.Is(err, ErrFailed):
+			timer.Reset(allocateRetry)
+			retry = timer.C
+		default:
+			return
+		}
+		select {
+		case <-g.spare:
+		case <-retry:
+		case <-g.quit:
+			return
+		}
+	}
+}
