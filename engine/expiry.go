@@ -55,12 +55,15 @@ func (e *Engine) Sweep() bool {
 			continue
 		}
 		if !s.Due(now) {
-			e.reschedule(l) // used since
+			if l.watched() {
+				e.touch(s, now)
+			}
+			e.reschedule(l) // used since, or being used
 			continue
 		}
 		if _, gated := e.gates[s.Path]; gated {
 			// Something about it is on its way to the log; look again later.
-			e.due[0].at = now + int64(sweepEvery/time.Millisecond)
+			e.due[0].at = now + sweepEvery.Milliseconds()
 			heap.Fix(&e.due, 0)
 			continue
 		}
@@ -120,6 +123,19 @@ func (d *deadlines) Pop() any {
 	return entry
 }
 
+// lookAgain is when the sweep has to come back to a stream: at its deadline, or
+// if it is followed live when its use has to be logged, since a crash counts
+// the deadline from there. A lifetime of nothing is no reason to come back at
+// once, again and again.
+func (e *Engine) lookAgain(l *local) int64 {
+	s := l.stream
+	at := s.Deadline()
+	if l.watched() && s.TTL != stream.NoTTL {
+		at = max(min(at, s.Logged+s.TouchSlack()), e.clockMS.Load()+sweepEvery.Milliseconds())
+	}
+	return at
+}
+
 func (e *Engine) schedule(l *local) {
 	if at := l.stream.Deadline(); at != math.MaxInt64 {
 		heap.Push(&e.due, deadline{at: at, local: l})
@@ -130,7 +146,7 @@ func (e *Engine) reschedule(l *local) {
 	if l.due == 0 {
 		return // its deadline is beyond counting
 	}
-	e.due[l.due-1].at = l.stream.Deadline()
+	e.due[l.due-1].at = e.lookAgain(l)
 	heap.Fix(&e.due, l.due-1)
 }
 

@@ -153,3 +153,53 @@ func TestACrashMayLengthenALifeNeverShortenIt(t *testing.T) {
 	e = mustOpen(t, manualOptions(fs, clock, rng))
 	want(t, e, stream.NotFound, head("p"))
 }
+
+// A stream that is followed live is in use all the time, and a crash must not
+// make it look as if its last use was when the follower came.
+func TestACrashDoesNotShortenALifeThatIsWatched(t *testing.T) {
+	fs, clock := memfs.New(), newFakeClock()
+	rng := rand.New(rand.NewPCG(7, 8))
+	e := mustOpen(t, manualOptions(fs, clock, rng))
+	want(t, e, stream.Created, withTTL("p", 10))
+	if _, ok := e.Watch("p", 1, func() {}); !ok {
+		t.Fatal("not watched")
+	}
+	for range 25 {
+		clock.advance(time.Second)
+		for e.Sweep() {
+		}
+		if _, err := e.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Allocate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fs = fs.Crash(rng, memfs.KeepNone)
+	e = mustOpen(t, manualOptions(fs, clock, rng))
+	clock.advance(9 * time.Second)
+	want(t, e, stream.OK, head("p"))
+	clock.advance(10 * time.Second)
+	want(t, e, stream.NotFound, head("p"))
+}
+
+// A lifetime of nothing is renewed by whoever follows, which must not keep the
+// sweep busy.
+func TestSweepEndsWhateverIsWatched(t *testing.T) {
+	fs, clock := memfs.New(), newFakeClock()
+	rng := rand.New(rand.NewPCG(7, 9))
+	e := mustOpen(t, manualOptions(fs, clock, rng))
+	want(t, e, stream.Created, withTTL("p", 0))
+	fs = fs.Crash(rng, memfs.KeepNone)
+	e = mustOpen(t, manualOptions(fs, clock, rng)) // revived for a moment
+	if _, ok := e.Watch("p", 1, func() {}); !ok {
+		t.Fatal("not watched")
+	}
+	clock.advance(2 * time.Second)
+	for range 3 {
+		if e.Sweep() {
+			t.Fatal("the sweep wants to go on")
+		}
+		clock.advance(time.Second)
+	}
+}

@@ -65,14 +65,15 @@ func corrupt(at wal.Pos, err error) error {
 }
 
 // revive gives streams with a sliding TTL the benefit of the doubt: their last
-// use may be later than the last logged one, by at most the slack.
+// use may be later than the last logged one, by at most the slack, and by the
+// time until the next sweep if the stream was followed live.
 func (e *Engine) revive() {
 	for s := range e.table.All {
 		e.producers += s.Producers()
 		if s.TTL == stream.NoTTL || s.Gone {
 			continue
 		}
-		s.Touched = s.Logged + s.TouchSlack()
+		s.Touched = s.Logged + s.TouchSlack() + sweepEvery.Milliseconds()
 		e.reschedule(localOf(s))
 	}
 }

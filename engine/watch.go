@@ -38,6 +38,9 @@ func (e *Engine) Watch(path string, id stream.ID, notify func()) (stop func(), o
 	w := &watcher{owner: l, at: len(l.watch.list), notify: notify}
 	l.watch.list = append(l.watch.list, w)
 	e.watching++
+	if len(l.watch.list) == 1 {
+		e.reschedule(l)
+	}
 	return func() { e.unwatch(w) }, true
 }
 

@@ -32,7 +32,7 @@ func (g *Group) awaitSpare() {
 	for {
 		g.mu.Lock()
 		short := g.room-g.reserve-g.claimed < FrameSize(g.o.FrameBytesMax)
-		wait := short && !g.full && g.err == nil && !g.log.Spare()
+		wait := short && len(g.queue) > 0 && !g.full && g.err == nil && !g.log.Spare()
 		g.mu.Unlock()
 		if !wait {
 			return
@@ -102,6 +102,11 @@ func (g *Group) allocateAhead() {
 		var retry <-chan time.Time
 		switch err := g.Allocate(); {
 		case err == nil:
+			if !g.log.Spare() {
+				// It is in service already, and whoever took it may have seen the
+				// disk still called full, when nobody asks for another.
+				continue
+			}
 		case errors.Is(err, ErrNoSpace) && !errors.Is(err, ErrFailed):
 			timer.Reset(allocateRetry)
 			retry = timer.C
