@@ -17,6 +17,7 @@ type local struct {
 	last   uint64 // newest batch with a record of this stream
 	watch  *watchers
 	due    int // place in the heap of deadlines + 1, 0 = not in it
+	text   int // the stream's TextBytes as counted in Engine.text
 }
 
 func localOf(s *stream.Stream) *local { return s.Local.(*local) }
@@ -83,6 +84,7 @@ func (e *Engine) stage(class wal.Class, rec *stream.Record) (*batchInfo, stream.
 		panic(fmt.Sprintf("engine: a decided record does not apply: %v", err))
 	}
 	l := e.local(effect.Stream)
+	e.weigh(l)
 	rec.Appends(func(from, to int, end stream.Offset) {
 		l.index.Add(index.Entry{End: uint64(end), Frame: b.N, Off: uint32(info.size), Len: uint32(to - from)})
 		info.bodies = append(info.bodies, span{off: bodyOff + from, len: to - from})
@@ -139,6 +141,12 @@ func (e *Engine) local(s *stream.Stream) *local {
 	return l
 }
 
+// weigh counts the texts of a stream that may have changed.
+func (e *Engine) weigh(l *local) {
+	e.text += l.stream.TextBytes() - l.text
+	l.text = l.stream.TextBytes()
+}
+
 // forget drops the bytes of a stream that left the table. Readers that hold
 // some keep them as long as they hold them.
 func (e *Engine) forget(info *batchInfo, s *stream.Stream) {
@@ -150,6 +158,7 @@ func (e *Engine) forget(info *batchInfo, s *stream.Stream) {
 		}
 	}
 	e.producers -= s.Producers()
+	e.text -= l.text
 	l.index = index.Index{}
 	e.unschedule(l)
 	if l.last != info.batch.N {

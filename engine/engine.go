@@ -23,6 +23,7 @@ type Engine struct {
 	frames    frames
 	appends   int // in the indexes
 	producers int // in the table
+	text      int // stream.TextBytes of all in it
 	durable   uint64
 	inflight  []*batchInfo      // batches after durable, in order
 	unused    *batchInfo        // to be used again, or nil

@@ -137,3 +137,68 @@ func TestNoOutcomeAfterAFailedSync(t *testing.T) {
 		t.Errorf("an append after the failure: %s", late.Code)
 	}
 }
+
+// What a client may choose the length of is counted, not estimated.
+func TestMemoryCountsNamesAndTexts(t *testing.T) {
+	fs, rng := memfs.New(), rand.New(rand.NewPCG(1, 1))
+	e := mustOpen(t, manualOptions(fs, newFakeClock(), rng))
+	path := strings.Repeat("p", 900)
+	want(t, e, stream.Created, create(path, "text/plain", ""))
+	grown := func(what string, atLeast int64, op func(*Engine) Ticket, code stream.Code) {
+		t.Helper()
+		before := e.Stats().MemoryBytes
+		want(t, e, code, op)
+		if got := e.Stats().MemoryBytes - before; got < atLeast {
+			t.Errorf("%s: memory grew by %d, want at least %d", what, got, atLeast)
+		}
+	}
+	grown("fork", 1800, func(e *Engine) Ticket {
+		return e.Create(&stream.Create{Path: path + "2", From: path, TTL: stream.NoTTL})
+	}, stream.Created)
+	grown("producer", 200, func(e *Engine) Ticket {
+		return e.Append(&stream.Append{
+			Path: path, ContentType: "text/plain", Body: []byte("x"),
+			Producer: stream.Producer{ID: strings.Repeat("i", 200)},
+		})
+	}, stream.Appended)
+	held := e.Stats().MemoryBytes
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = mustOpen(t, manualOptions(fs, newFakeClock(), rng))
+	if got := e.Stats().MemoryBytes; got != held {
+		t.Errorf("%d bytes after a restart, %d before", got, held)
+	}
+	want(t, e, stream.Deleted, func(e *Engine) Ticket { return e.Delete(path + "2") })
+	want(t, e, stream.Deleted, func(e *Engine) Ticket { return e.Delete(path) })
+	if got := e.Stats().MemoryBytes; got != 0 {
+		t.Errorf("%d bytes are held after everything was deleted", got)
+	}
+}
+
+// A source that is written to all the time cannot keep a fork waiting: only the
+// append that it copies from has to be durable.
+func TestForkDoesNotWaitForNewerAppendsOfItsSource(t *testing.T) {
+	e := mustOpen(t, manualOptions(memfs.New(), newFakeClock(), rand.New(rand.NewPCG(1, 1))))
+	want(t, e, stream.Created, create("p", "text/plain", "first"))
+	if got := appendTo("p", "text/plain", "second")(e); got.Code != stream.Appended {
+		t.Fatal(got.Code)
+	}
+	fork := func(path string, at stream.Offset) Ticket {
+		return e.Create(&stream.Create{
+			Path: path, From: "p", TTL: stream.NoTTL, FromOffset: at, HasFromOffset: true, SubOffset: 2,
+		})
+	}
+	tail := e.table.Lookup("p").Tail
+	if got := fork("f", 0); got.Retry || got.Code != stream.Created {
+		t.Errorf("from the durable append: retry %t, %s", got.Retry, got.Code)
+	}
+	if got := fork("g", tail-stream.Offset(len("second"))); !got.Retry {
+		t.Errorf("from the staged append: %s at once", got.Code)
+	}
+	settle(t, e)
+	want(t, e, stream.Created, func(*Engine) Ticket { return fork("g", tail-stream.Offset(len("second"))) })
+	if parts, _, _ := readAll(t, e, "g", 0); len(parts) != 2 || string(parts[1]) != "se" {
+		t.Errorf("the fork reads %q", parts)
+	}
+}

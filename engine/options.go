@@ -30,7 +30,7 @@ const (
 const (
 	streamCost   = 600
 	appendCost   = 32
-	producerCost = 128
+	producerCost = 256
 )
 
 // Options configures an engine. The zero value of every field but Dir works.

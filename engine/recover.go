@@ -70,6 +70,7 @@ func corrupt(at wal.Pos, err error) error {
 func (e *Engine) revive() {
 	for s := range e.table.All {
 		e.producers += s.Producers()
+		e.weigh(localOf(s))
 		if s.TTL == stream.NoTTL || s.Gone {
 			continue
 		}

@@ -22,7 +22,7 @@ func (e *Engine) Create(r *stream.Create) Ticket {
 	if rec.Kind == 0 {
 		return e.answer(r.Path, out, now)
 	}
-	if code := e.admit(len(rec.Body)+len(rec.Path)+streamCost, len(rec.Body)); code != stream.None {
+	if code := e.admit(len(rec.Body)+len(rec.Path)+len(rec.ContentType)+len(rec.From)+len(rec.ExpiresText)+streamCost, len(rec.Body)); code != stream.None {
 		return settled(stream.Outcome{Code: code})
 	}
 	info, code := e.stage(wal.Growth, &rec)
@@ -32,8 +32,9 @@ func (e *Engine) Create(r *stream.Create) Ticket {
 	return Ticket{Outcome: out, batch: info.batch}
 }
 
-// gateSource makes a fork wait for its source. With a sub-offset the source's
-// bytes are copied, so all of them must be readable.
+// gateSource makes a fork wait for its source. With a sub-offset the append
+// that follows the offset is copied, so it must be durable. All before the
+// source's base is, since the source itself is.
 func (e *Engine) gateSource(r *stream.Create, now int64) (Ticket, bool) {
 	if t, wait := e.gate(r.From, now); wait {
 		return t, true
@@ -41,12 +42,16 @@ func (e *Engine) gateSource(r *stream.Create, now int64) (Ticket, bool) {
 	if r.SubOffset == 0 {
 		return Ticket{}, false
 	}
-	for s := e.table.Lookup(r.From); s != nil; s = s.Source {
-		if b := e.batch(localOf(s).last); b != nil {
-			return Ticket{Retry: true, batch: b}, true
-		}
+	s := e.table.Lookup(r.From)
+	if s == nil || !r.HasFromOffset || r.FromOffset < s.Base {
+		return Ticket{}, false // nothing follows the tail
 	}
-	return Ticket{}, false
+	next := localOf(s).index.Between(uint64(r.FromOffset), uint64(s.Tail))
+	if len(next) == 0 {
+		return Ticket{}, false
+	}
+	b := e.batch(next[0].Frame)
+	return Ticket{Retry: true, batch: b}, b != nil
 }
 
 // Append appends, closes or does both in one step. Nothing of r is kept after
@@ -149,7 +154,8 @@ func (e *Engine) admit(cost, body int) stream.Code {
 // memory is what streams, their appends and the bytes occupy, those of staged
 // batches included.
 func (e *Engine) memory() int64 {
-	m := e.frames.bytes + int64(e.table.Len())*streamCost + int64(e.appends)*appendCost + int64(e.producers)*producerCost
+	m := e.frames.bytes + int64(e.text) +
+		int64(e.table.Len())*streamCost + int64(e.appends)*appendCost + int64(e.producers)*producerCost
 	for _, info := range e.inflight {
 		m += int64(info.size)
 	}

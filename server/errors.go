@@ -111,6 +111,7 @@ func buildCatalogue() (c [faults]refusal) {
 	engine(stream.ForkContentType, 409, "the content type is not that of the stream to fork")
 	engine(stream.ForkOffsetBeyond, 400, "Stream-Fork-Offset is beyond the tail of the stream to fork")
 	engine(stream.ForkSubOffset, 400, "Stream-Fork-Sub-Offset is beyond the end of the append it points into")
+	engine(stream.ForkTooDeep, 400, "the stream to fork is a fork of a fork, as often as there may be")
 	engine(stream.InvalidJSON, 400, "the body is not valid JSON in UTF-8")
 	engine(stream.EmptyArray, 400, "an empty array holds no message to append")
 	engine(stream.EmptyBody, 400, "an append needs a body, unless it closes the stream")

@@ -209,6 +209,7 @@ func TestCatalogueHasNoCodeThatIsNeverSent(t *testing.T) {
 		"too_many_connections": "TestTooManyConnectionsAreRefused",
 		"too_many_streams":     "TestLimitsOfTheEngineAreAnswers",
 		"too_many_producers":   "TestLimitsOfTheEngineAreAnswers",
+		"fork_too_deep":        "TestForksOfForksAreBounded",
 		"memory_full":          "TestLimitsOfTheEngineAreAnswers",
 		"disk_full":            "TestFullDiskIsAnAnswer",
 	}
@@ -346,4 +347,17 @@ func TestErrorsRepeatNothingOfTheRequest(t *testing.T) {
 	if bytes.Contains(catalogue[faultInternal].body, []byte("panic")) {
 		t.Error("a client learns of panics")
 	}
+}
+
+func TestForksOfForksAreBounded(t *testing.T) {
+	f := start(t)
+	f.create("0", "")
+	r := (*response)(nil)
+	for i := range 200 {
+		r = f.do("PUT", fmt.Sprintf("%s%d", root, i+1), "", fmt.Sprintf("Stream-Forked-From: %s%d", root, i))
+		if r.StatusCode != 201 {
+			break
+		}
+	}
+	r.wantError(t, 400, "fork_too_deep")
 }

@@ -58,7 +58,9 @@ func (t *Table) applyCreate(r *Record) (Effect, error) {
 	if r.ExpiresAt != 0 {
 		s.expires = &expiry{at: r.ExpiresAt, text: strings.Clone(r.ExpiresText)}
 	}
+	s.text = int32(len(r.Path) + len(r.ContentType) + len(r.ExpiresText) + len(r.From))
 	if source != nil {
+		s.depth = source.depth + 1
 		s.fork = &forkConfig{from: strings.Clone(r.From), sub: r.SubOffset, inheritedExpiry: r.InheritedExpiry}
 		if source.forks == nil {
 			source.forks = make(map[ID]struct{})
@@ -82,7 +84,11 @@ func (t *Table) applyAppend(s *Stream, r *Record) error {
 	}
 	if r.HasSeq {
 		seq := strings.Clone(r.Seq)
+		if s.seq != nil {
+			s.text -= int32(len(*s.seq))
+		}
 		s.seq = &seq
+		s.text += int32(len(seq))
 	}
 	if r.Close {
 		s.Closed = true
@@ -105,6 +111,7 @@ func (s *Stream) accept(p Producer) {
 		s.producers = make(map[string]*producer, 1)
 	}
 	s.producers[strings.Clone(p.ID)] = &producer{epoch: p.Epoch, seq: p.Seq}
+	s.text += int32(len(p.ID))
 }
 
 // applyDelete removes a stream that no fork reads, and with it every Gone

@@ -30,6 +30,7 @@ const (
 	ForkContentType  // fork: not the source's content type
 	ForkOffsetBeyond // fork: past the tail of the source
 	ForkSubOffset    // fork: past the end of the append it points into
+	ForkTooDeep      // fork: its source is a fork of a fork, too many times
 	InvalidJSON
 	EmptyArray
 	EmptyBody
@@ -52,6 +53,7 @@ var codeNames = [...]string{
 	SequenceGap: "sequence_gap", ForkSourceNotFound: "fork_source_not_found",
 	ForkSourceGone: "fork_source_gone", ForkContentType: "fork_content_type",
 	ForkOffsetBeyond: "fork_offset_beyond", ForkSubOffset: "fork_sub_offset",
+	ForkTooDeep: "fork_too_deep",
 	InvalidJSON: "invalid_json", EmptyArray: "empty_array", EmptyBody: "empty_body",
 	TooManyStreams: "too_many_streams", TooManyProducers: "too_many_producers",
 	BodyTooLarge: "body_too_large", MemoryFull: "memory_full", DiskFull: "disk_full",

@@ -8,6 +8,10 @@ type Content interface {
 	Prefix(s *Stream, at Offset, n uint64) (prefix []byte, ok bool)
 }
 
+// forkDepthMax is how many forks of forks lead to one: a read of the last walks
+// through all of them, and the end of the last may end them all.
+const forkDepthMax = 128
+
 // DecideCreate decides a create at now. The record is to be applied if its
 // Kind is set. Streams that are Due must have been expired before.
 func (t *Table) DecideCreate(r *Create, now int64, content Content) (Record, Outcome) {
@@ -83,6 +87,8 @@ func (t *Table) decideFork(rec *Record, r *Create, content Content) Code {
 		return ForkSourceGone
 	case r.ContentType != "" && !SameContentType(r.ContentType, source.ContentType):
 		return ForkContentType
+	case source.depth >= forkDepthMax:
+		return ForkTooDeep
 	}
 	rec.Source, rec.From, rec.SubOffset = source.ID, r.From, r.SubOffset
 	if rec.ContentType == "" {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 )
@@ -190,5 +191,50 @@ func TestForkExpiryInheritance(t *testing.T) {
 		if rec, out := table.DecideCreate(&fork, 3, nil); rec.Kind != 0 || out.Code != Exists {
 			t.Errorf("source %v, request %v: repeated, it is %s", c.source, c.request, out.Code)
 		}
+	}
+}
+
+func TestForksOfForksAreBounded(t *testing.T) {
+	table := NewTable(Limits{Streams: 1000})
+	create := func(path, from string) Code {
+		rec, out := table.DecideCreate(&Create{Path: path, TTL: NoTTL, From: from}, 1, nil)
+		if rec.Kind != 0 {
+			mustApply(t, table, rec)
+		}
+		return out.Code
+	}
+	name := func(i int) string { return fmt.Sprintf("/%d", i) }
+	if code := create(name(0), ""); code != Created {
+		t.Fatal(code)
+	}
+	for i := range forkDepthMax {
+		if code := create(name(i+1), name(i)); code != Created {
+			t.Fatalf("fork %d: %s", i, code)
+		}
+	}
+	if code := create("/deep", name(forkDepthMax)); code != ForkTooDeep {
+		t.Errorf("a fork too deep: %s", code)
+	}
+	if code := create("/beside", name(forkDepthMax-1)); code != Created {
+		t.Errorf("another fork of the last but one: %s", code)
+	}
+}
+
+func TestTextBytesFollowTheTexts(t *testing.T) {
+	table := someStreams(t)
+	s := table.Lookup("/open")
+	base := len("/open") + len("text/plain") + len("m") + len("p")
+	if got := s.TextBytes(); got != base {
+		t.Fatalf("%d bytes, want %d", got, base)
+	}
+	mustApply(t, table, Record{
+		Kind: KindAppend, ID: s.ID, Start: s.Tail, Body: []byte("x"),
+		Producer: Producer{ID: "longer"}, Seq: "nnnn", HasSeq: true,
+	})
+	if got, want := s.TextBytes(), base+3+len("longer"); got != want {
+		t.Errorf("%d bytes after a longer Stream-Seq and another producer, want %d", got, want)
+	}
+	if got, want := table.Lookup("/fork").TextBytes(), len("/fork")+len("text/plain")+len("/gone"); got != want {
+		t.Errorf("a fork has %d bytes, want %d", got, want)
 	}
 }

@@ -32,6 +32,9 @@ type Stream struct {
 	producers map[string]*producer
 	seq       *string // the last Stream-Seq
 
+	depth int32 // how many sources are above it
+	text  int32 // see TextBytes
+
 	// Local is what the caller keeps beside the rules. They never look at it.
 	Local any
 }
@@ -67,6 +70,11 @@ func (s *Stream) ExpiresAt() (at int64, text string) {
 
 // Producers is the number of idempotent producers the stream remembers.
 func (s *Stream) Producers() int { return len(s.producers) }
+
+// TextBytes is the length of the texts that the stream holds beside its
+// appends: path, content type, what it was asked to be, the last Stream-Seq and
+// the names of its producers.
+func (s *Stream) TextBytes() int { return int(s.text) }
 
 // TouchSlack is how far the logged last use of a stream may lag behind the
 // real one, in milliseconds. After a crash the deadline is counted from the
