@@ -17,7 +17,9 @@ type local struct {
 	last   uint64 // newest batch with a record of this stream
 	watch  *watchers
 	due    int // place in the heap of deadlines + 1, 0 = not in it
-	text   int // the stream's TextBytes as counted in Engine.text
+
+	// As counted in the Engine's fields of the same names.
+	text, producers int32
 }
 
 func localOf(s *stream.Stream) *local { return s.Local.(*local) }
@@ -141,10 +143,12 @@ func (e *Engine) local(s *stream.Stream) *local {
 	return l
 }
 
-// weigh counts the texts of a stream that may have changed.
+// weigh counts what may have changed about the memory that a stream takes.
 func (e *Engine) weigh(l *local) {
-	e.text += l.stream.TextBytes() - l.text
-	l.text = l.stream.TextBytes()
+	text, producers := int32(l.stream.TextBytes()), int32(l.stream.Producers())
+	e.text += int(text - l.text)
+	e.producers += int(producers - l.producers)
+	l.text, l.producers = text, producers
 }
 
 // forget drops the bytes of a stream that left the table. Readers that hold
@@ -157,8 +161,8 @@ func (e *Engine) forget(info *batchInfo, s *stream.Stream) {
 			e.inflight[entry.Frame-e.durable-1].dead += int(entry.Len)
 		}
 	}
-	e.producers -= s.Producers()
-	e.text -= l.text
+	e.producers -= int(l.producers)
+	e.text -= int(l.text)
 	l.index = index.Index{}
 	e.unschedule(l)
 	if l.last != info.batch.N {

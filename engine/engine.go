@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -14,8 +15,9 @@ import (
 // Engine is an open store. Its methods are safe for concurrent use and do not
 // block on I/O, but for Open and Close.
 type Engine struct {
-	opts  Options
-	group *wal.Group
+	opts     Options
+	identity uint64
+	group    *wal.Group
 
 	mu        sync.Mutex // guards everything below but the atomics
 	timeline  timeline
@@ -63,7 +65,7 @@ func newEngine(o Options) *Engine {
 // damaged is refused and left as it is.
 func Open(o Options) (*Engine, error) {
 	o = o.withDefaults()
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	e := newEngine(o)
@@ -77,6 +79,7 @@ func Open(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: open %s: %w", o.Dir, err)
 	}
+	e.identity = binary.BigEndian.Uint64(recovery.Store[:])
 	e.timeline = newTimeline(o.Clock, recovery.LastAt)
 	e.now()
 	e.revive()
@@ -109,6 +112,10 @@ func (e *Engine) Close() error {
 	}
 	return nil
 }
+
+// Identity tells this store from others: it was drawn when the store was made
+// and never changes.
+func (e *Engine) Identity() uint64 { return e.identity }
 
 // now returns the engine's time in Unix milliseconds. Engine.mu is held.
 func (e *Engine) now() int64 {

@@ -202,3 +202,22 @@ func TestForkDoesNotWaitForNewerAppendsOfItsSource(t *testing.T) {
 		t.Errorf("the fork reads %q", parts)
 	}
 }
+
+func TestStoresHaveIdentitiesOfTheirOwn(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	fs := memfs.New()
+	identity := func(fs *memfs.FS) uint64 {
+		e := mustOpen(t, manualOptions(fs, newFakeClock(), rng))
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return e.Identity()
+	}
+	first := identity(fs)
+	if again := identity(fs); again != first {
+		t.Errorf("opened again, the store is %x and was %x", again, first)
+	}
+	if other := identity(memfs.New()); other == first {
+		t.Errorf("two stores are %x", first)
+	}
+}

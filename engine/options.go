@@ -89,9 +89,10 @@ func setDefault[T int | int64](v *T, value T) {
 	}
 }
 
-// validate names everything that is wrong with the options, not the first
-// thing only.
-func (o Options) validate() error {
+// Validate names everything that is wrong with the options, not the first
+// thing only. Open does the same first.
+func (o Options) Validate() error {
+	o = o.withDefaults()
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("engine: "+format, args...)) }
 	if o.Dir == "" {
@@ -109,8 +110,10 @@ func (o Options) validate() error {
 			bad("%s: %d is negative", limit.name, limit.value)
 		}
 	}
-	log := wal.Options{FileBytes: o.LogFileBytes}
-	if max := log.FrameBytesMax() - recordOverheadMax; o.BodyBytesMax > max {
+	log := wal.Options{FS: o.FS, Dir: o.Dir, FileBytes: o.LogFileBytes}
+	if err := log.Validate(); err != nil && o.Dir != "" {
+		errs = append(errs, err)
+	} else if max := log.FrameBytesMax() - recordOverheadMax; o.BodyBytesMax > max {
 		bad("body limit of %d bytes does not fit log files of %d bytes: at most %d", o.BodyBytesMax, o.LogFileBytes, max)
 	}
 	return errors.Join(errs...)

@@ -91,11 +91,10 @@ func (e *Engine) Read(r ReadRequest) (ReadResult, Ticket) {
 
 // find returns the stream at path, or nil and the ticket that says why not.
 func (e *Engine) find(path string, now int64) (*stream.Stream, Ticket) {
-	if t, wait := e.gate(path, now); wait {
-		return nil, t
-	}
-	s := e.table.Lookup(path)
+	s, t, wait := e.gate(path, now)
 	switch {
+	case wait:
+		return nil, t
 	case s == nil:
 		return nil, settled(stream.Outcome{Code: stream.NotFound})
 	case s.Gone:

@@ -69,7 +69,6 @@ func corrupt(at wal.Pos, err error) error {
 // time until the next sweep if the stream was followed live.
 func (e *Engine) revive() {
 	for s := range e.table.All {
-		e.producers += s.Producers()
 		e.weigh(localOf(s))
 		if s.TTL == stream.NoTTL || s.Gone {
 			continue

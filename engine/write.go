@@ -10,7 +10,7 @@ func (e *Engine) Create(r *stream.Create) Ticket {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
-	if t, wait := e.gate(r.Path, now); wait {
+	if _, t, wait := e.gate(r.Path, now); wait {
 		return t
 	}
 	if r.From != "" {
@@ -36,7 +36,7 @@ func (e *Engine) Create(r *stream.Create) Ticket {
 // that follows the offset is copied, so it must be durable. All before the
 // source's base is, since the source itself is.
 func (e *Engine) gateSource(r *stream.Create, now int64) (Ticket, bool) {
-	if t, wait := e.gate(r.From, now); wait {
+	if _, t, wait := e.gate(r.From, now); wait {
 		return t, true
 	}
 	if r.SubOffset == 0 {
@@ -60,7 +60,8 @@ func (e *Engine) Append(r *stream.Append) Ticket {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
-	if t, wait := e.gate(r.Path, now); wait {
+	s, t, wait := e.gate(r.Path, now)
+	if wait {
 		return t
 	}
 	rec, out := e.table.DecideAppend(r, now)
@@ -73,13 +74,10 @@ func (e *Engine) Append(r *stream.Append) Ticket {
 	} else if code := e.admit(len(rec.Body)+appendCost, len(rec.Body)); code != stream.None {
 		return settled(stream.Outcome{Code: code})
 	}
-	s := e.table.Lookup(r.Path)
-	before := s.Producers()
 	info, code := e.stage(class, &rec)
 	if code != stream.None {
 		return settled(stream.Outcome{Code: code})
 	}
-	e.producers += s.Producers() - before
 	s.Touched = max(s.Touched, now)
 	return Ticket{Outcome: out, batch: info.batch}
 }
@@ -89,7 +87,7 @@ func (e *Engine) Delete(path string) Ticket {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
-	if t, wait := e.gate(path, now); wait {
+	if _, t, wait := e.gate(path, now); wait {
 		return t
 	}
 	rec, out := e.table.DecideDelete(path)
@@ -103,25 +101,25 @@ func (e *Engine) Delete(path string) Ticket {
 	return Ticket{Outcome: out, batch: info.batch}
 }
 
-// gate makes the caller wait while something that decides what is at the path
-// is on its way to the log. The first to find a stream past its deadline sends
-// the expiry there.
-func (e *Engine) gate(path string, now int64) (Ticket, bool) {
+// gate returns the stream at path, or nil. It makes the caller wait while
+// something that decides what is there is on its way to the log. The first to
+// find a stream past its deadline sends the expiry there.
+func (e *Engine) gate(path string, now int64) (s *stream.Stream, t Ticket, wait bool) {
 	if n, ok := e.gates[path]; ok {
-		return Ticket{Retry: true, batch: e.batch(n)}, true
+		return nil, Ticket{Retry: true, batch: e.batch(n)}, true
 	}
-	s := e.table.Lookup(path)
+	s = e.table.Lookup(path)
 	if s == nil || !s.Due(now) {
-		return Ticket{}, false
+		return s, Ticket{}, false
 	}
 	info, code := e.expire(s, now)
 	if code != stream.None {
-		return settled(stream.Outcome{Code: code}), true
+		return nil, settled(stream.Outcome{Code: code}), true
 	}
 	if info == nil {
-		return Ticket{}, false
+		return s, Ticket{}, false
 	}
-	return Ticket{Retry: true, batch: info.batch}, true
+	return nil, Ticket{Retry: true, batch: info.batch}, true
 }
 
 // answer is the ticket of an outcome that changes nothing: it waits for the

@@ -253,7 +253,7 @@ func (g *engineTarget) checkLife(res engine.ReadResult) {
 		least = time.Duration(res.TTL) * time.Second // the read renewed it
 		if g.restarted {
 			// A restart gives the benefit of the doubt about the last use.
-			slack = max(time.Second, least/16)
+			slack = max(time.Second, least/16) + time.Second // and the time between two sweeps
 		}
 	case res.ExpiresIn < 0:
 		return

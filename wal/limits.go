@@ -16,7 +16,8 @@ const (
 	fileBytesMin     = 64 << 10
 	fileBytesLimit   = 1 << 40
 
-	// reserveDefault keeps room for a few hundred lone deletes on a full disk.
+	// reserveDefault keeps room for a hundred lone deletes on a full disk, each
+	// with a witness.
 	reserveDefault = 1 << 20
 
 	// framePayloadLimit bounds the payload of one frame in every file, so that a

@@ -20,7 +20,7 @@ import (
 // log file one that matches ErrNoSpace.
 func Open(o Options, replay func(Replayed) error) (*Files, Recovery, error) {
 	o = o.withDefaults()
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, Recovery{}, err
 	}
 	if err := o.FS.MkdirAll(o.Dir); err != nil {

@@ -50,7 +50,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func (o Options) validate() error {
+// Validate names everything that is wrong with the options. Open does the same
+// first.
+func (o Options) Validate() error {
+	o = o.withDefaults()
 	var errs []error
 	if o.FS == nil {
 		errs = append(errs, errors.New("wal: no file system given"))
