@@ -25,7 +25,36 @@ func (s *Server) parseAppend(x *exchange) fault {
 		}
 		a.Expected, a.HasExpected = expected, true
 	}
-	return h.parseProducer(&a.Producer)
+	// What is refused here is refused before the body is sent or read. Whether
+	// a body in chunks needs a type shows only with its first byte.
+	if f := h.parseProducer(&a.Producer); f != faultNone || !x.announcesBody() {
+		return f
+	}
+	contentType, f := h.bodyType()
+	a.ContentType = contentType
+	return f
+}
+
+// announcesBody reports whether it is certain that a body follows. Only a body
+// in chunks can turn out to be empty, unless the client asks before it sends.
+func (x *exchange) announcesBody() bool {
+	h := &x.head
+	if h.has(fieldContentLength) {
+		return h.contentLength() > 0
+	}
+	return x.chunked() && h.has(fieldExpect) && !h.http10
+}
+
+// chunked reports whether the request has a body of unknown length.
+func (x *exchange) chunked() bool { return x.req.Header.ContentLength() == -1 }
+
+// bodyType is the content type that an append with a body has to have.
+func (h *head) bodyType() (string, fault) {
+	contentType, f := h.contentType()
+	if f == faultNone && contentType == "" {
+		f = faultContentTypeRequired
+	}
+	return contentType, f
 }
 
 // closes reports whether the request asks for closure. Any value but true is
@@ -59,15 +88,14 @@ func (s *Server) postAppend(x *exchange) outcome {
 	a := &x.append
 	// Without a body there is nothing that could have a type (section 5.2).
 	if len(x.body) > 0 {
-		contentType, f := x.head.contentType()
-		switch {
-		case f != faultNone:
-			return s.fail(x, f)
-		case contentType == "":
-			return s.fail(x, faultContentTypeRequired)
+		if a.ContentType == "" {
+			contentType, f := x.head.bodyType()
+			if f != faultNone {
+				return s.fail(x, f)
+			}
+			a.ContentType = contentType
 		}
-		a.ContentType = contentType
-		a.Body, a.BodyErr = x.stored(contentType)
+		a.Body, a.BodyErr = x.stored(a.ContentType)
 		if len(a.Body) == 0 && a.BodyErr == stream.None {
 			a.BodyErr = stream.EmptyArray
 		}

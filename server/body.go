@@ -6,32 +6,10 @@ import (
 	"io"
 	"net"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 )
-
-// budget bounds the bytes of bodies that are being read at the same time.
-type budget struct {
-	used atomic.Int64
-	max  int64
-}
-
-// reserve takes n bytes of the budget, or none.
-func (b *budget) reserve(n int64) bool {
-	if b.used.Add(n) <= b.max {
-		return true
-	}
-	b.used.Add(-n)
-	return false
-}
-
-func (b *budget) release(n int64) {
-	if n != 0 {
-		b.used.Add(-n)
-	}
-}
 
 // hideRefusedBody keeps fasthttp from waiting for the start of a body that is
 // going to be refused, since the client may be waiting for the refusal. What
@@ -107,66 +85,87 @@ func (s *Server) readBody(x *exchange, src bodySource) fault {
 		}
 		return f
 	}
-	if !s.bodies.reserve(int64(size)) {
-		return faultOverloaded
-	}
-	x.reserved += int64(size)
 	return s.readKnown(x, size, extend)
 }
 
 // readKnown reads a body of known size. The buffer grows with what arrives,
-// not with what is announced.
+// not with what is announced. Without extend the body is small and does not
+// count.
 func (s *Server) readKnown(x *exchange, size int, extend func(int) error) fault {
 	src, buf := x.req.BodyStream(), x.bodyBuf[:0]
+	defer func() { x.bodyBuf = buf }()
 	for len(buf) < size {
+		room := size
 		if extend != nil {
+			if !s.reserveMore(x, len(buf), size) {
+				return faultOverloaded
+			}
 			if err := extend(len(buf)); err != nil {
 				return faultIncompleteBody
 			}
+			room = int(x.reserved)
 		}
-		buf = slices.Grow(buf, min(size-len(buf), max(bodyStep, len(buf))))
-		n, err := src.Read(buf[len(buf):min(cap(buf), size)])
+		buf = slices.Grow(buf, room-len(buf))
+		n, err := src.Read(buf[len(buf):room])
 		buf = buf[:len(buf)+n]
 		if err != nil && len(buf) < size {
-			x.bodyBuf = buf
 			return bodyFault(err)
 		}
 	}
-	x.bodyBuf, x.body, x.bodyRead = buf, buf, true
+	x.body, x.bodyRead = buf, true
 	return faultNone
 }
 
 // readUnknown reads a chunked body. It counts, as nothing announces the size.
+// One byte more than is reserved tells whether the body goes on.
 func (s *Server) readUnknown(x *exchange, extend func(int) error) fault {
 	src, buf := x.req.BodyStream(), x.bodyBuf[:0]
 	defer func() { x.bodyBuf = buf }()
+	most := s.opts.BodyBytesMax
 	for {
-		if len(buf) > s.opts.BodyBytesMax {
+		if len(buf) > most {
 			return faultBodyTooLarge
 		}
-		if int64(len(buf)) >= x.reserved {
-			step := int64(max(bodyStep, len(buf)))
-			if !s.bodies.reserve(step) {
-				return faultOverloaded
+		if len(buf) > 0 && x.head.method == methodPost && x.append.ContentType == "" {
+			// It is not empty, so it needs a type; see parseAppend.
+			contentType, f := x.head.bodyType()
+			if f != faultNone {
+				return f
 			}
-			x.reserved += step
+			x.append.ContentType = contentType
+		}
+		if !s.reserveMore(x, len(buf), most) {
+			return faultOverloaded
 		}
 		if err := extend(len(buf)); err != nil {
 			return faultIncompleteBody
 		}
-		if cap(buf)-len(buf) < bodyStep/2 {
-			buf = slices.Grow(buf, max(bodyStep, len(buf)))
-		}
-		n, err := src.Read(buf[len(buf):cap(buf)])
+		room := int(x.reserved) + 1
+		buf = slices.Grow(buf, room-len(buf))
+		n, err := src.Read(buf[len(buf):room])
 		buf = buf[:len(buf)+n]
 		switch {
-		case err == io.EOF && len(buf) <= s.opts.BodyBytesMax:
+		case err == io.EOF && len(buf) <= most:
 			x.body, x.bodyRead = buf, true
 			return faultNone
 		case err != nil && err != io.EOF:
 			return bodyFault(err)
 		}
 	}
+}
+
+// reserveMore reserves room for the next part of a body of which got bytes have
+// arrived: at most as much again, so that clients hold little by announcements.
+func (s *Server) reserveMore(x *exchange, got, most int) bool {
+	if int64(got) < x.reserved {
+		return true
+	}
+	step := int64(min(max(bodyStep, got), most-int(x.reserved)))
+	if !s.bodies.reserve(step) {
+		return false
+	}
+	x.reserved += step
+	return true
 }
 
 // bodyFault says why a body could not be read to its end.

@@ -218,20 +218,6 @@ func TestExpectationIsDecidedBeforeTheBody(t *testing.T) {
 	}
 }
 
-func TestBodyBudgetIsAnAnswer(t *testing.T) {
-	f := start(t, func(u *setup) { u.server.BodyBytesInFlight = testBodyMax })
-	f.create("a", "", text)
-	// One client holds all of it, by announcing a body and sending half.
-	slow := f.dial().send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", postA, testBodyMax, strings.Repeat("x", testBodyMax/2)))
-	waitFor(t, "the budget to be taken", func() bool { return f.server.bodies.used.Load() == testBodyMax })
-	refused := f.dial().send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", postA, 20_000, strings.Repeat("x", 20_000)))
-	refused.read("POST").wantError(t, 503, "overloaded").wantHeaders(t, "Retry-After: 1")
-	f.dial().send(chunkedA+"5\r\nhello\r\n").read("POST").wantError(t, 503, "overloaded")
-	f.append("a", "small bodies are within the connection's own memory", text)
-	slow.send(strings.Repeat("x", testBodyMax/2)).read("POST").want(t, 204)
-	refused.send(f.request("POST", root+"a", strings.Repeat("x", 20_000), text)).read("POST").want(t, 204)
-}
-
 // waitFor waits for a state of the server that nothing announces.
 func waitFor(t testing.TB, what string, reached func() bool) {
 	t.Helper()
@@ -254,6 +240,32 @@ func TestLeavingClientsAppendNothing(t *testing.T) {
 		c.conn.Close()
 	}
 	waitFor(t, "the connections to end", func() bool { return f.server.Connections() == 0 })
+	if got := f.content("a"); got != "" {
+		t.Errorf("stored %d bytes", len(got))
+	}
+}
+
+// Without a type a body is not worth waiting for.
+func TestBodiesWithoutATypeAreNotAwaited(t *testing.T) {
+	f := start(t)
+	f.create("a", "", text)
+	const head = "POST /v1/stream/a HTTP/1.1\r\nHost: x\r\n"
+	const length, chunks = "Content-Length: 300000\r\n", "Transfer-Encoding: chunked\r\n"
+	const ask, typed = "Expect: 100-continue\r\n", "Content-Type: nonsense\r\n"
+	start := strings.Repeat("x", prefetchBytes)
+	for name, raw := range map[string]string{
+		"with a length":            head + length + "\r\n" + start,
+		"in chunks":                head + chunks + "\r\n" + "10000\r\n" + start,
+		"asking, with a length":    head + length + ask + "\r\n",
+		"asking, with a few bytes": head + "Content-Length: 5\r\n" + ask + "\r\n",
+		"asking, in chunks":        head + chunks + ask + "\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.dial().send(raw).read("POST").wantError(t, 400, "content_type_required")
+			raw = strings.Replace(raw, "Host: x\r\n", "Host: x\r\n"+typed, 1)
+			f.dial().send(raw).read("POST").wantError(t, 400, "invalid_content_type")
+		})
+	}
 	if got := f.content("a"); got != "" {
 		t.Errorf("stored %d bytes", len(got))
 	}

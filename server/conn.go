@@ -6,7 +6,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // conn is an accepted connection. It is counted, can be closed from outside
@@ -16,14 +15,54 @@ type conn struct {
 	owner *conns
 	tls   bool
 
-	used    atomic.Bool // the client has sent something
-	eof     atomic.Bool // the client has ended its side
-	linger  atomic.Bool // there may be more of a request that is already answered
-	reading atomic.Bool // a live reader holds a place that closing gives back
-	closed  sync.Once
+	used     atomic.Bool // the client has sent something
+	eof      atomic.Bool // the client has ended its side
+	linger   atomic.Bool // there may be more of a request that is already answered
+	draining atomic.Bool // the last answer is out, and what still comes is dropped
+	reading  atomic.Bool // a live reader holds a place that closing gives back
+	phase    atomic.Int32
+	held     atomic.Int64 // of the budget for responses, by the one that is sent
+	closed   sync.Once
 
 	reads, writes lazyDeadline
 	exact         bool // deadlines are the connection's own
+}
+
+// The phases of a connection. They decide what a server that stops has to wait
+// for: a request that has arrived is answered, one that has not is not.
+const (
+	phaseOpen    int32 = iota // between requests, or one is arriving
+	phaseServing              // a request is handled, or its answer is on its way
+	phaseCut                  // closed while a request may have been arriving
+)
+
+// serve notes that a request has arrived. It is false if the connection was
+// cut before.
+func (c *conn) serve() bool { return c.phase.Swap(phaseServing) != phaseCut }
+
+// rest notes that a request is over: its answer was sent, and nothing of it is
+// left unread.
+func (c *conn) rest() {
+	if c.linger.Load() {
+		c.linger.Store(false)
+	}
+	c.release()
+	c.phase.Store(phaseOpen)
+}
+
+// hold notes what the response has taken of the budget. It is given back when
+// the response was sent, or the connection ends.
+func (c *conn) hold(n int64) {
+	if n != 0 {
+		c.held.Store(n)
+	}
+}
+
+// release gives back what the response took of the budget.
+func (c *conn) release() {
+	if c.held.Load() != 0 {
+		c.owner.responses.release(c.held.Swap(0))
+	}
 }
 
 // Read notes the first and the last byte.
@@ -48,6 +87,7 @@ func (c *conn) Close() error {
 	if c.linger.Swap(false) {
 		c.drain()
 	}
+	defer c.release() // it may have been cut before the response was there
 	return c.abort()
 }
 
@@ -55,10 +95,7 @@ func (c *conn) Close() error {
 // it stops, within bounds.
 func (c *conn) drain() {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	if c.Conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+	if !ok || half.CloseWrite() != nil || !c.owner.drains(c) {
 		return
 	}
 	io.CopyN(io.Discard, c.Conn, lingerBytes) // any end of it is the end
@@ -69,12 +106,22 @@ func (c *conn) abort() error {
 	err := net.ErrClosed
 	c.closed.Do(func() {
 		err = c.Conn.Close()
+		c.release()
 		if c.reading.Load() {
 			c.owner.readers.leave()
 		}
 		c.owner.remove(c)
 	})
 	return err
+}
+
+// cut is abort for a server that has no more time. Closing TLS says goodbye
+// first, and that can wait for a client that takes nothing.
+func (c *conn) cut() {
+	if secured, ok := c.Conn.(*tls.Conn); ok {
+		secured.NetConn().Close()
+	}
+	c.abort()
 }
 
 // tuneLive prepares the connection for a reader that may fall behind and is
@@ -91,73 +138,5 @@ func (c *conn) tuneLive() {
 func (c *conn) giveUp() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
-	}
-}
-
-// conns is the set of open connections.
-type conns struct {
-	max     int
-	readers *readers
-
-	mu       sync.Mutex
-	open     map[*conn]struct{}
-	stopping bool
-}
-
-// add takes a connection in, if there may be one more.
-func (s *conns) add(c net.Conn) (*conn, bool) {
-	if tcp, ok := c.(*net.TCPConn); ok {
-		tcp.SetNoDelay(true)
-		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAlivePeriod, Interval: keepAlivePeriod})
-	}
-	_, isTLS := c.(*tls.Conn)
-	// A write of TLS that was interrupted cannot be taken up again.
-	w := &conn{Conn: c, owner: s, tls: isTLS, exact: isTLS}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping || len(s.open) >= s.max {
-		return nil, false
-	}
-	if s.open == nil {
-		s.open = make(map[*conn]struct{})
-	}
-	s.open[w] = struct{}{}
-	return w, true
-}
-
-func (s *conns) remove(c *conn) {
-	s.mu.Lock()
-	delete(s.open, c)
-	s.mu.Unlock()
-}
-
-// count is the number of open connections.
-func (s *conns) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.open)
-}
-
-// stop takes in no more connections and closes those that never sent anything,
-// which fasthttp would wait for.
-func (s *conns) stop() {
-	s.mu.Lock()
-	s.stopping = true
-	s.mu.Unlock()
-	s.abort(func(c *conn) bool { return !c.used.Load() })
-}
-
-// abort closes the connections that which picks.
-func (s *conns) abort(which func(*conn) bool) {
-	s.mu.Lock()
-	var picked []*conn
-	for c := range s.open {
-		if which(c) {
-			picked = append(picked, c)
-		}
-	}
-	s.mu.Unlock()
-	for _, c := range picked {
-		c.abort()
 	}
 }

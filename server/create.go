@@ -160,9 +160,12 @@ func (s *Server) created(x *exchange) outcome {
 	}
 	if t.Code == stream.Created {
 		s.begin(x, 201)
-		scheme, host := s.host(x)
-		b := append(append(x.scratch[:0], scheme...), "://"...)
-		b = append(append(b, host...), x.head.path...)
+		b := x.scratch[:0]
+		// A client that names no host gets a reference relative to where it is.
+		if scheme, host := s.host(x); len(host) > 0 {
+			b = append(append(append(b, scheme...), "://"...), host...)
+		}
+		b = append(b, x.head.path...)
 		x.scratch = b
 		x.set(nameLocation, b)
 	} else {

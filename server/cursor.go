@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Cursors number intervals of time. A client sends the last one back, so that
 // its requests differ from interval to interval and caches forget old answers
@@ -21,12 +24,13 @@ func cursorAt(t time.Time) uint64 {
 }
 
 // nextCursor is the cursor for a client that sent that one. It is always
-// greater than the client's.
+// greater than the client's, which is at most cursorMax.
 func nextCursor(now time.Time, client uint64, given bool, random func() uint64) uint64 {
 	current := cursorAt(now)
 	if !given || client < current {
 		return current
 	}
 	jitter := 1 + random()%uint64(cursorJitterMax/time.Second)
-	return client + max(1, jitter/uint64(cursorInterval/time.Second))
+	ahead := max(1, jitter/uint64(cursorInterval/time.Second))
+	return client + min(ahead, math.MaxUint64-client)
 }

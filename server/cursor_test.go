@@ -36,10 +36,10 @@ func TestCursorNeverGoesBack(t *testing.T) {
 		t.Errorf("of the interval before: %d, want %d", got, current)
 	}
 	const jitterMax = uint64(cursorJitterMax / cursorInterval)
-	for _, client := range []uint64{current, current + 1, current + 1e6, cursorMax} {
+	for _, client := range []uint64{current, current + 1, current + 1e6, 1<<53 - 2, 1 << 60, cursorMax} {
 		for range 1000 {
 			got := nextCursor(now, client, true, rng.Uint64)
-			if got <= client || got > client+jitterMax {
+			if got <= client || got-client > jitterMax {
 				t.Fatalf("after %d comes %d", client, got)
 			}
 		}
@@ -58,8 +58,11 @@ func TestCursorOfTheQueryIsANumberOrNothing(t *testing.T) {
 		"-1":                     {0, false},
 		"1.5":                    {0, false},
 		"0":                      {0, true},
-		"4503599627370495":       {cursorMax, true},
-		"9999999999999999999999": {cursorMax, true},
+		"9007199254740990":       {9007199254740990, true},
+		"18446744073709551614":   {cursorMax, true},
+		"18446744073709551615":   {0, false}, // there is no greater one
+		"18446744073709551616":   {0, false},
+		"9999999999999999999999": {0, false},
 	} {
 		q, f := parseQuery([]byte("cursor=" + raw))
 		if f != faultNone || q.cursor != want.cursor || q.hasCursor != want.given {

@@ -68,9 +68,11 @@ func (c *conn) setExact() error {
 	return c.Conn.SetDeadline(time.Time{})
 }
 
+// read is Read of the connection with the deadlines that were asked for. The
+// one set by drain is another's, and stays.
 func (c *conn) read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	for !c.exact && c.reads.early(err) && c.Conn.SetReadDeadline(c.reads.wanted) == nil {
+	for !c.exact && c.reads.early(err) && !c.draining.Load() && c.Conn.SetReadDeadline(c.reads.wanted) == nil {
 		n, err = c.Conn.Read(p)
 	}
 	return n, err
@@ -79,7 +81,7 @@ func (c *conn) read(p []byte) (int, error) {
 // Write implements net.Conn.
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	for !c.exact && c.writes.early(err) && c.Conn.SetWriteDeadline(c.writes.wanted) == nil {
+	for !c.exact && c.writes.early(err) && !c.draining.Load() && c.Conn.SetWriteDeadline(c.writes.wanted) == nil {
 		var more int
 		more, err = c.Conn.Write(p[n:])
 		n += more

@@ -109,3 +109,17 @@ func TestExactDeadlinesAreTheConnectionsOwn(t *testing.T) {
 		t.Errorf("read: %v after %d attempts", err, len(under.fired))
 	}
 }
+
+// The time for draining is set by whoever closes, which may not be the one that
+// reads. It is not moved to what that one wanted.
+func TestDrainingKeepsItsDeadline(t *testing.T) {
+	under := &stalled{}
+	conn := &conn{Conn: under}
+	conn.SetReadDeadline(time.Unix(1000, 0))
+	conn.SetReadDeadline(time.Unix(2000, 0))
+	conn.draining.Store(true)
+	under.SetReadDeadline(time.Unix(500, 0))
+	if _, err := conn.Read(nil); !errors.Is(err, os.ErrDeadlineExceeded) || len(under.fired) != 1 {
+		t.Errorf("read: %v after %d attempts", err, len(under.fired))
+	}
+}

@@ -17,6 +17,7 @@ func (s *Server) newHTTP() *fasthttp.Server {
 		ErrorHandler:   s.serveError,
 		ExpectHandler:  s.serveExpect,
 		HeaderReceived: s.hideRefusedBody,
+		ConnState:      connState,
 
 		NoDefaultServerHeader: true,
 		NoDefaultContentType:  true,
@@ -46,8 +47,9 @@ func (s *Server) newHTTP() *fasthttp.Server {
 // serve drives one exchange.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	c := ctx.Conn().(*conn)
-	if c.linger.Load() {
-		c.linger.Store(false) // of an earlier request, which has been read since
+	if !c.serve() {
+		ctx.SetConnectionClose()
+		return
 	}
 	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{tls: c.tls})
 	defer func() {
@@ -81,6 +83,14 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	}
 }
 
+// connState follows what fasthttp does with a connection. One that is idle has
+// sent its answer, and read or dropped all of the request.
+func connState(c net.Conn, state fasthttp.ConnState) {
+	if state == fasthttp.StateIdle {
+		c.(*conn).rest()
+	}
+}
+
 // await waits for the ticket and goes on.
 func (s *Server) await(x *exchange, next step) outcome {
 	s.hooks.waiting(x.head.method, view(x.head.name))
@@ -95,7 +105,7 @@ func (s *Server) wait(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
 	}
 	if x.live.mode == modeLongPoll {
 		defer s.readers.leave()
-		return s.park(ctx, x)
+		return s.park(ctx, x, c)
 	}
 	// From here on the place is given back by closing the connection, since
 	// fasthttp may fail before it comes to the callback.
@@ -106,8 +116,9 @@ func (s *Server) wait(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
 	return done
 }
 
-// park holds a long-poll until there is news, or its time is up.
-func (s *Server) park(ctx *fasthttp.RequestCtx, x *exchange) outcome {
+// park holds a long-poll until there is news, or its time is up. Nothing is
+// sent meanwhile, so it has to ask whether the client is still there.
+func (s *Server) park(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
 	news := make(chan struct{}, 1)
 	notify := func() {
 		select {
@@ -121,6 +132,8 @@ func (s *Server) park(ctx *fasthttp.RequestCtx, x *exchange) outcome {
 	}
 	timeout := time.NewTimer(s.opts.LongPollTimeout)
 	defer timeout.Stop()
+	ask := time.NewTicker(goneInterval)
+	defer ask.Stop()
 	for {
 		o := s.poll(x)
 		if o.kind == kindWait {
@@ -134,15 +147,22 @@ func (s *Server) park(ctx *fasthttp.RequestCtx, x *exchange) outcome {
 			return o
 		}
 		s.hooks.parked(methodGet, view(x.head.name))
-		select {
-		case <-news:
-		case <-timeout.C:
-			return s.answerNothing(x)
-		case <-s.stop:
-			ctx.Response.SetConnectionClose()
-			return s.answerNothing(x)
-		case <-s.engine.Failed():
-			return drop
+		for waiting := true; waiting; {
+			select {
+			case <-news:
+				waiting = false
+			case <-ask.C:
+				if c.gone() {
+					return drop
+				}
+			case <-timeout.C:
+				return s.answerNothing(x)
+			case <-s.stop:
+				ctx.Response.SetConnectionClose()
+				return s.answerNothing(x)
+			case <-s.engine.Failed():
+				return drop
+			}
 		}
 	}
 }
@@ -156,19 +176,27 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, x *exchange, c *conn) {
 			c.linger.Store(true)
 		}
 	}
+	// A deadline set here makes fasthttp send the answer at once. It would
+	// keep it until it has answered everything that came with the request, and
+	// a long-poll behind an append can wait long.
+	allowance := time.Duration(0)
 	if n := len(ctx.Response.Body()); n > prefetchBytes {
-		allowance := time.Duration(n) * time.Second / bodyRateMin
-		ctx.SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout + allowance))
+		allowance = time.Duration(n) * time.Second / bodyRateMin
 	}
+	ctx.SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout + allowance))
+	// The response is sent after this. The connection knows when it was.
+	c.hold(x.held)
+	x.held = 0
 	s.free(x)
 }
 
 // serveError answers what fasthttp could not make a request of.
 func (s *Server) serveError(ctx *fasthttp.RequestCtx, err error) {
-	if c, ok := ctx.Conn().(*conn); ok {
-		c.linger.Store(true)
-	}
+	c := ctx.Conn().(*conn)
+	c.linger.Store(true)
+	c.serve()
 	ctx.Response.Reset()
+	ctx.Response.SkipBody = ctx.IsHead()
 	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{})
 	s.fail(x, httpFault(err))
 	s.free(x)
@@ -180,7 +208,9 @@ func (s *Server) serveExpect(ctx *fasthttp.RequestCtx) int {
 	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{})
 	defer s.free(x)
 	if f := s.parse(x); f != faultNone {
-		ctx.Conn().(*conn).linger.Store(true)
+		c := ctx.Conn().(*conn)
+		c.linger.Store(true)
+		c.serve()
 		s.fail(x, f)
 		return ctx.Response.StatusCode()
 	}

@@ -120,7 +120,7 @@ func buildCatalogue() (c [faults]refusal) {
 	engine(stream.BodyTooLarge, 413, "the body is larger than the limit")
 	engine(stream.MemoryFull, 507, "the memory for streams is full")
 	engine(stream.DiskFull, 507, "the disk is full")
-	engine(stream.Overloaded, 503, "too much is being written at the moment")
+	engine(stream.Overloaded, 503, "too much is being written or read at the moment")
 
 	own(faultInvalidPath, 400, "invalid_path", "the path breaks the rules for stream paths")
 	own(faultNoSuchRoute, 404, "no_such_route", "streams are under "+streamRoot)

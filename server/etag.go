@@ -12,9 +12,15 @@ import (
 // when the stream is closed or grows although the bytes are the same
 // (section 10.1).
 //
-//	"<id>:<from>:<next>[:u][:c]"   u = up to date, c = closed and at its end
-func appendETag(dst []byte, r *engine.ReadResult) []byte {
+// Identities count up from 1 in every store, so the store's own comes first.
+//
+//	"[<instance>:]<id>:<from>:<next>[:u][:c]"   u = up to date, c = closed and at its end
+func appendETag(dst []byte, instance uint64, r *engine.ReadResult) []byte {
 	dst = append(dst, '"')
+	if instance != 0 {
+		dst = strconv.AppendUint(dst, instance, 16)
+		dst = append(dst, ':')
+	}
 	dst = strconv.AppendUint(dst, uint64(r.ID), 10)
 	dst = append(dst, ':')
 	dst = strconv.AppendUint(dst, uint64(r.From), 10)

@@ -25,6 +25,7 @@ type exchange struct {
 	body     []byte
 	bodyRead bool
 	reserved int64 // of the budget for bodies
+	held     int64 // of the budget for responses; outlives the exchange
 
 	create stream.Create
 	append stream.Append
@@ -60,6 +61,7 @@ func (s *Server) newExchange(req *fasthttp.Request, resp *fasthttp.Response, c c
 // response refers to is copied, static or the engine's.
 func (s *Server) free(x *exchange) {
 	s.bodies.release(x.reserved)
+	s.responses.release(x.held)
 	*x = exchange{
 		nameBuf: keep(x.nameBuf), sourceBuf: keep(x.sourceBuf),
 		bodyBuf: keep(x.bodyBuf), flatBuf: keep(x.flatBuf), scratch: keep(x.scratch),

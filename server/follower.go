@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -58,6 +57,7 @@ func (f *follower) follow() {
 	end := now.Add(s.liveTime())
 	comment := now.Add(s.opts.CommentInterval)
 	out := f.feed.appendHead(takeBuffer(), now)
+	defer f.feed.release()
 	for {
 		// Cleared before the stream is read: what happens after the read
 		// sets it again and is seen when listening.
@@ -73,13 +73,22 @@ func (f *follower) follow() {
 		case !f.write(out):
 			return
 		}
-		if state == feedMore {
+		f.feed.release()
+		if state == feedMore && cap(out) <= keepEventBytes {
 			out = out[:0]
 			continue
 		}
 		giveBuffer(out) // an idle reader holds none
-		if !f.idle(end, &comment) {
-			return
+		switch state {
+		case feedFull:
+			if !f.feed.await(end) {
+				f.finish(takeBuffer())
+				return
+			}
+		case feedWait:
+			if !f.idle(end, &comment) {
+				return
+			}
 		}
 		out = takeBuffer()
 	}
@@ -147,40 +156,5 @@ func (f *follower) listen(until time.Time) readerState {
 		default:
 			return readerQuiet
 		}
-	}
-}
-
-// finish writes what is left and ends the response cleanly.
-func (f *follower) finish(out []byte) { f.write(f.feed.appendEnd(out)) }
-
-// write writes one event, normally in one piece. A reader that takes nothing
-// for too long is given up: it can come back to its offset.
-func (f *follower) write(out []byte) bool {
-	for len(out) > 0 {
-		piece := out[:min(len(out), writeStep)]
-		f.conn.SetWriteDeadline(time.Now().Add(f.server.opts.SlowTimeout))
-		if _, err := f.conn.Write(piece); err != nil {
-			f.conn.giveUp()
-			return false
-		}
-		out = out[len(piece):]
-	}
-	return true
-}
-
-// Buffers for events are shared by all readers: most have nothing to write
-// most of the time.
-var eventBuffers sync.Pool
-
-func takeBuffer() []byte {
-	if b, ok := eventBuffers.Get().(*[]byte); ok {
-		return (*b)[:0]
-	}
-	return make([]byte, 0, 4096)
-}
-
-func giveBuffer(b []byte) {
-	if cap(b) <= keepEventBytes {
-		eventBuffers.Put(&b)
 	}
 }

@@ -137,6 +137,9 @@ func start(t testing.TB, change ...func(*setup)) *fixture {
 		if n := f.server.LiveReaders(); n != 0 {
 			t.Errorf("%d live readers after the end", n)
 		}
+		if n := f.server.responses.used.Load(); n != 0 {
+			t.Errorf("%d bytes of the budget for responses are taken after the end", n)
+		}
 		if n := f.server.bodies.used.Load(); n != 0 {
 			t.Errorf("%d bytes of the body budget are taken after the end", n)
 		}

@@ -49,6 +49,15 @@ const (
 	// the reset that follows the close can destroy the answer on its way.
 	lingerTime  = 5 * time.Second
 	lingerBytes = 64 << 20
+
+	// stopGrace is what a server that stops gives to requests of which only a
+	// part has arrived, and to clients that have their last answer. Longer
+	// only delays the stop; too little cuts off requests on their way.
+	stopGrace = 500 * time.Millisecond
+
+	// stopDelivery is what it gives to an SSE reader to take the event that is
+	// under way, which it would have to be sent again.
+	stopDelivery = 2 * time.Second
 )
 
 // Live readers.
@@ -64,8 +73,12 @@ const (
 	// Less slows down readers that are far away and catching up.
 	liveSendBuffer = 128 << 10
 
+	// goneInterval is how often a long-poll that waits looks whether its client
+	// has left. Longer, and clients that come and go use up the places.
+	goneInterval = time.Second
+
 	// writeStep is how much of an event may be on its way when the time for
-	// a slow reader starts anew.
+	// a slow reader to take anything starts anew.
 	writeStep = 256 << 10
 )
 

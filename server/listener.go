@@ -122,7 +122,7 @@ func (l *listener) refuse(c net.Conn) {
 		if _, err := c.Write(l.noRoom); err != nil {
 			return
 		}
-		(&conn{Conn: c}).drain()
+		(&conn{Conn: c, owner: l.conns}).drain()
 	}()
 }
 

@@ -68,6 +68,7 @@ func (r *readers) stop() {
 	defer r.mu.Unlock()
 	r.stopping = true
 	for f := range r.followed {
+		f.hurry()
 		f.wake()
 	}
 }

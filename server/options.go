@@ -43,8 +43,15 @@ type Options struct {
 	BodyBytesMax int
 
 	// BodyBytesInFlight bounds the bytes of larger bodies that are being read
-	// or handled; default 256 MiB. Beyond it they are refused unread.
+	// or handled; default 256 MiB. It is taken as they arrive, and what does
+	// not fit is refused.
 	BodyBytesInFlight int64
+
+	// ResponseBytesInFlight bounds the bytes of larger responses and events
+	// that were put together and wait to be taken; default 256 MiB. What is
+	// sent as it is stored does not count. Beyond it reads are refused, and
+	// SSE readers wait. One that is larger is sent when it is alone.
+	ResponseBytesInFlight int64
 
 	// LiveMax is how many live readers, by SSE and long-poll, may wait at the
 	// same time; default 10,000. Each takes a goroutine and a connection.
@@ -53,6 +60,10 @@ type Options struct {
 	// ConnsMax is how many connections may be open; default 20,000. Each
 	// takes a file descriptor, and most take a goroutine with buffers.
 	ConnsMax int
+
+	// Instance tells this store from others whose streams clients may have
+	// cached under the same URLs. It is part of every ETag, unless it is 0.
+	Instance uint64
 
 	// TrustForwarded believes X-Forwarded-Proto and X-Forwarded-Host about
 	// the URL that the client used. Only for a server behind a proxy that
@@ -80,6 +91,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.IdleTimeout, 120*time.Second)
 	setDefault(&o.BodyBytesMax, 16<<20)
 	setDefault(&o.BodyBytesInFlight, 256<<20)
+	setDefault(&o.ResponseBytesInFlight, 256<<20)
 	setDefault(&o.LiveMax, 10_000)
 	setDefault(&o.ConnsMax, 20_000)
 	if o.Logger == nil {
@@ -97,8 +109,10 @@ func setDefault[T int | int64 | time.Duration](v *T, value T) {
 	}
 }
 
-// validate names everything that is wrong with the options.
-func (o Options) validate() error {
+// Validate names everything that is wrong with the options. New does the same
+// first.
+func (o Options) Validate() error {
+	o = o.withDefaults()
 	var errs []error
 	for _, v := range []struct {
 		name  string
@@ -108,7 +122,8 @@ func (o Options) validate() error {
 		{"comment interval", int64(o.CommentInterval)}, {"slow timeout", int64(o.SlowTimeout)},
 		{"read timeout", int64(o.ReadTimeout)}, {"write timeout", int64(o.WriteTimeout)},
 		{"idle timeout", int64(o.IdleTimeout)}, {"body bytes", int64(o.BodyBytesMax)},
-		{"body bytes in flight", o.BodyBytesInFlight}, {"live readers", int64(o.LiveMax)},
+		{"body bytes in flight", o.BodyBytesInFlight},
+		{"response bytes in flight", o.ResponseBytesInFlight}, {"live readers", int64(o.LiveMax)},
 		{"connections", int64(o.ConnsMax)},
 	} {
 		if v.value < 0 {

@@ -155,3 +155,17 @@ func TestLocationIsWhereTheClientWas(t *testing.T) {
 	trusting.create("a", "", forwarded...).wantHeaders(t, "Location: https://log.example/v1/stream/a")
 	trusting.create("b", "").wantHeaders(t, "Location: http://"+trusting.addr+"/v1/stream/b")
 }
+
+// Without a host there is no absolute URL to tell.
+func TestLocationWithoutAHostIsAPath(t *testing.T) {
+	f := start(t)
+	for name, raw := range map[string]string{
+		"a": "PUT /v1/stream/a HTTP/1.0\r\n\r\n",
+		"b": "PUT /v1/stream/b HTTP/1.0\r\nHost:\r\n\r\n",
+		"c": "PUT http:///v1/stream/c HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.dial().send(raw).read("PUT").want(t, 201).wantHeaders(t, "Location: /v1/stream/"+name)
+		})
+	}
+}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"math"
 
 	"tailrace/internal/stream"
 )
@@ -115,8 +116,8 @@ func (q *query) parseOffset(raw []byte) fault {
 	return faultNone
 }
 
-// parseCursor takes digits; a number too large to count with is as far ahead
-// as can be counted.
+// parseCursor takes digits. A number that leaves no greater one to answer with
+// is as good as none.
 func (q *query) parseCursor(raw []byte) {
 	digits, ok := unescape(raw)
 	if !ok || len(digits) == 0 {
@@ -124,19 +125,17 @@ func (q *query) parseCursor(raw []byte) {
 	}
 	var n uint64
 	for _, c := range digits {
-		if c < '0' || c > '9' {
+		d := uint64(c - '0')
+		if c < '0' || c > '9' || n > (cursorMax-d)/10 {
 			return
 		}
-		if n = n*10 + uint64(c-'0'); n > cursorMax {
-			n = cursorMax
-		}
+		n = n*10 + d
 	}
 	q.cursor, q.hasCursor = n, true
 }
 
-// cursorMax is the largest cursor of a client that is told apart. There is
-// room above it for the jitter, in JavaScript numbers too.
-const cursorMax = 1<<52 - 1
+// cursorMax is the largest cursor of a client that there is an answer to.
+const cursorMax = math.MaxUint64 - 1
 
 // unescape decodes a name or value of a query.
 func unescape(b []byte) ([]byte, bool) {

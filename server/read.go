@@ -59,11 +59,14 @@ func (s *Server) answerRead(x *exchange) outcome {
 	status := 200
 	var tag []byte
 	if !q.now {
-		x.scratch = appendETag(x.scratch[:0], r)
+		x.scratch = appendETag(x.scratch[:0], s.opts.Instance, r)
 		tag = x.scratch
 		if x.head.has(fieldIfNoneMatch) && matchesETag(x.req.Header.PeekAll("If-None-Match"), tag) {
 			status = 304
 		}
+	}
+	if status == 200 && !s.reserveCopy(x) {
+		return s.fail(x, faultOverloaded)
 	}
 	s.begin(x, status)
 	if tag != nil {
@@ -98,19 +101,42 @@ func (s *Server) answerNothing(x *exchange) outcome {
 	return done
 }
 
-// setBody sets what was read as the body. A single append that is not JSON goes
-// out from the engine's own memory; everything else is put together first.
-func (x *exchange) setBody(r *engine.ReadResult) {
-	switch {
-	case !r.JSON && len(r.Parts) == 0:
-		return
-	case !r.JSON && len(r.Parts) == 1:
-		x.resp.SetBodyRaw(r.Parts[0])
-		return
+// copySize is the size of a body that has to be put together, 0 if it is one
+// part that is sent as it is stored, or nothing.
+func copySize(r *engine.ReadResult) int {
+	if !r.JSON && len(r.Parts) <= 1 {
+		return 0
 	}
 	size := len("[]")
 	for _, part := range r.Parts {
 		size += len(part)
+	}
+	return size
+}
+
+// reserveCopy takes the memory for a large body that is put together out of the
+// budget. A small one is in the connection's own memory.
+func (s *Server) reserveCopy(x *exchange) bool {
+	size := copySize(&x.result)
+	if size <= keepBufferBytes {
+		return true
+	}
+	if !s.responses.reserveAlone(int64(size)) {
+		return false
+	}
+	x.held += int64(size)
+	return true
+}
+
+// setBody sets what was read as the body. A single append that is not JSON goes
+// out from the engine's own memory; everything else is put together first.
+func (x *exchange) setBody(r *engine.ReadResult) {
+	size := copySize(r)
+	if size == 0 {
+		if len(r.Parts) > 0 {
+			x.resp.SetBodyRaw(r.Parts[0])
+		}
+		return
 	}
 	// The response keeps its buffer for the next one on the connection. A
 	// large buffer would stay with every connection that ever read much.

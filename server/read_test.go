@@ -205,12 +205,12 @@ func TestETagHasAllParts(t *testing.T) {
 		want    string
 	}{{false, false, `"7:1:12"`}, {true, false, `"7:1:12:u"`}, {true, true, `"7:1:12:u:c"`}} {
 		r.UpToDate, r.AtEnd = c.up, c.end
-		if got := string(appendETag(nil, &r)); got != c.want {
+		if got := string(appendETag(nil, 0, &r)); got != c.want {
 			t.Errorf("tag %s, want %s", got, c.want)
 		}
 	}
 	r.Next = stream.Offset(1<<53 - 1)
-	if got := string(appendETag([]byte("x"), &r)); got != `x"7:1:9007199254740991:u:c"` {
+	if got := string(appendETag([]byte("x"), 0, &r)); got != `x"7:1:9007199254740991:u:c"` {
 		t.Errorf("tag %s", got)
 	}
 }
@@ -228,5 +228,21 @@ func TestExpiresAtTakesRFC3339(t *testing.T) {
 		if got, ok := parseTime([]byte(text)); !ok || got != want {
 			t.Errorf("%s is %d, %v, want %d", text, got, ok, want)
 		}
+	}
+}
+
+// Streams of two stores have the same identities and offsets, and may have the
+// same URL after one another.
+func TestETagTellsStoresApart(t *testing.T) {
+	var tags [2]string
+	for i := range tags {
+		f := start(t, func(u *setup) { u.server.Instance = uint64(0xabc + i) })
+		f.create("a", "one", text)
+		tags[i] = f.do("GET", root+"a", "").want(t, 200).Header.Get("ETag")
+		f.do("GET", root+"a", "", "If-None-Match: "+tags[i]).want(t, 304)
+		f.do("GET", root+"a", "", "If-None-Match: "+tags[0]).want(t, []int{304, 200}[i])
+	}
+	if !strings.HasPrefix(tags[0], `"abc:`) || tags[0] == tags[1] {
+		t.Errorf("the tags are %s and %s", tags[0], tags[1])
 	}
 }

@@ -26,7 +26,8 @@ type Server struct {
 	http   *fasthttp.Server
 
 	exchanges sync.Pool
-	bodies    budget
+	bodies    budget // of requests
+	responses budget // what was put together to be sent
 	conns     conns
 	readers   readers
 
@@ -70,13 +71,13 @@ func (h *hooks) parked(m method, name string) {
 // New makes a server for an engine.
 func New(e *engine.Engine, o Options) (*Server, error) {
 	o = o.withDefaults()
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	s := &Server{engine: e, opts: o, stop: make(chan struct{})}
-	s.bodies.max = o.BodyBytesInFlight
+	s.bodies, s.responses = newBudget(o.BodyBytesInFlight), newBudget(o.ResponseBytesInFlight)
 	s.readers.max = int64(o.LiveMax)
-	s.conns.max, s.conns.readers = o.ConnsMax, &s.readers
+	s.conns.max, s.conns.readers, s.conns.responses = o.ConnsMax, &s.readers, &s.responses
 	s.http = s.newHTTP()
 	return s, nil
 }
@@ -122,15 +123,32 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.stopAccepting()
 	s.readers.stop()
 	s.conns.stop()
+	// fasthttp closes those that wait for a request, and waits for one that has
+	// begun to arrive.
+	arriving := time.AfterFunc(stopGrace, s.conns.abortArriving)
+	defer arriving.Stop()
 	err = errors.Join(err,
 		waitGroup(ctx, &s.serving),
-		s.http.ShutdownWithContext(ctx),
+		s.stopHTTP(ctx),
 		waitGroup(ctx, &s.readers.ended))
 	s.conns.abort(func(*conn) bool { return true })
 	if err != nil {
 		return fmt.Errorf("server: shut down: %w", err)
 	}
 	return nil
+}
+
+// stopHTTP stops fasthttp, which looks at the context only between closing
+// connections, and closing one can take long.
+func (s *Server) stopHTTP(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.http.ShutdownWithContext(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // stopAccepting closes the listeners and tells everybody that the server is

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,6 +24,9 @@ type feed struct {
 
 	ahead    uint64 // cursor given to a client whose own was not behind
 	hasAhead bool
+
+	held  int64 // of the budget for responses, for the event under way
+	needs int64 // what the next event takes, if it is large
 }
 
 // newFeed copies what outlives the exchange.
@@ -93,7 +97,10 @@ func (f *feed) next(dst []byte) ([]byte, feedState) {
 		return dst, feedEnd // deleted or expired: the next request will be told
 	case len(r.Parts) == 0 && f.told && !r.AtEnd:
 		return dst, feedWait
+	case !f.reserve(r.Parts):
+		return dst, feedFull
 	}
+	dst = slices.Grow(dst, int(f.needs)) // growing bit by bit would take more
 	dst = f.appendChunk(dst, func(dst []byte) []byte {
 		if len(r.Parts) > 0 {
 			dst = sse.AppendData(dst, f.enc, r.Parts...)
@@ -116,6 +123,7 @@ type feedState uint8
 const (
 	feedMore   feedState = iota // write it and ask again
 	feedWait                    // write it, then wait for the stream
+	feedFull                    // write it, then wait for the memory that needs says
 	feedEnd                     // write it and end the response
 	feedBroken                  // close the connection
 )

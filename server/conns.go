@@ -1,0 +1,102 @@
+package server
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+)
+
+// conns is the set of open connections.
+type conns struct {
+	max       int
+	readers   *readers
+	responses *budget
+
+	mu       sync.Mutex
+	open     map[*conn]struct{}
+	stopping bool
+}
+
+// add takes a connection in, if there may be one more.
+func (s *conns) add(c net.Conn) (*conn, bool) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		tcp.SetNoDelay(true)
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAlivePeriod, Interval: keepAlivePeriod})
+	}
+	_, isTLS := c.(*tls.Conn)
+	// A write of TLS that was interrupted cannot be taken up again.
+	w := &conn{Conn: c, owner: s, tls: isTLS, exact: isTLS}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping || len(s.open) >= s.max {
+		return nil, false
+	}
+	if s.open == nil {
+		s.open = make(map[*conn]struct{})
+	}
+	s.open[w] = struct{}{}
+	return w, true
+}
+
+func (s *conns) remove(c *conn) {
+	s.mu.Lock()
+	delete(s.open, c)
+	s.mu.Unlock()
+}
+
+// count is the number of open connections.
+func (s *conns) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
+// stop takes in no more connections and closes those that never sent anything,
+// which fasthttp would wait for. Those that are only drained get little more
+// time.
+func (s *conns) stop() {
+	s.mu.Lock()
+	s.stopping = true
+	for c := range s.open {
+		if c.draining.Load() {
+			c.Conn.SetReadDeadline(time.Now().Add(stopGrace))
+		}
+	}
+	s.mu.Unlock()
+	s.abort(func(c *conn) bool { return !c.used.Load() })
+}
+
+// drains notes that a connection is only drained from now on, and sets the time
+// for that. It is false if the connection is closed.
+func (s *conns) drains(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.draining.Store(true)
+	d := lingerTime
+	if s.stopping {
+		d = stopGrace
+	}
+	return c.Conn.SetReadDeadline(time.Now().Add(d)) == nil
+}
+
+// abortArriving closes the connections on which no request is handled, also if
+// part of one is there.
+func (s *conns) abortArriving() {
+	s.abort(func(c *conn) bool { return c.phase.CompareAndSwap(phaseOpen, phaseCut) })
+}
+
+// abort closes the connections that which picks.
+func (s *conns) abort(which func(*conn) bool) {
+	s.mu.Lock()
+	var picked []*conn
+	for c := range s.open {
+		if which(c) {
+			picked = append(picked, c)
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range picked {
+		c.cut()
+	}
+}

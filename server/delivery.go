@@ -1,0 +1,128 @@
+package server
+
+import (
+	"bytes"
+	"sync"
+	"time"
+
+	"tailrace/internal/sse"
+)
+
+// finish writes what is left and ends the response cleanly.
+func (f *follower) finish(out []byte) { f.write(f.feed.appendEnd(out)) }
+
+// write writes one event, normally in one piece. A reader that takes nothing
+// for too long, or takes too long altogether, is given up: it can come back to
+// its offset. The end of its life is no reason to cut off an event: the next
+// response would begin with the same one, and might come no further.
+func (f *follower) write(out []byte) bool {
+	now := time.Now()
+	allowance := time.Duration(len(out)) * time.Second / bodyRateMin
+	last := now.Add(f.server.opts.SlowTimeout + allowance)
+	stopping := false
+	for len(out) > 0 {
+		now = time.Now()
+		until := earlier(last, now.Add(f.server.opts.SlowTimeout))
+		f.conn.SetWriteDeadline(until)
+		if !stopping && f.server.stopped() {
+			// What hurry set has been overwritten, or will be set again.
+			stopping, last = true, earlier(last, now.Add(stopDelivery))
+			f.conn.SetWriteDeadline(earlier(last, until))
+		}
+		piece := out[:min(len(out), writeStep)]
+		if _, err := f.conn.Write(piece); err != nil {
+			f.conn.giveUp()
+			return false
+		}
+		out = out[len(piece):]
+	}
+	return true
+}
+
+// hurry leaves a write under way little time, since the server is stopping.
+func (f *follower) hurry() { f.conn.SetWriteDeadline(time.Now().Add(stopDelivery)) }
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// Large events. Most fit a buffer that is used again and again. One that does
+// not is as large as the append it holds, several times that if it is text of
+// many lines, and stays until a slow reader has taken it. So these take their
+// memory out of a budget. A reader for whom there is none waits for its turn
+// before the event is built, so it neither loses nor repeats a byte. If its
+// turn does not come in its time, the response ends cleanly before the event.
+
+// reserve takes the memory for an event of these parts. If there is none it is
+// false, and needs says how much it takes.
+func (f *feed) reserve(parts [][]byte) bool {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	if f.needs = 0; size <= keepEventBytes/eventGrowthMax {
+		return true
+	}
+	f.needs = f.eventBytes(size, parts)
+	if f.needs <= max(keepEventBytes, f.held) {
+		return true
+	}
+	f.release()
+	if f.server.responses.reserveAlone(f.needs) {
+		f.held = f.needs
+		return true
+	}
+	return false
+}
+
+// await waits for the memory for the event that did not get any.
+func (f *feed) await(end time.Time) bool {
+	if !f.server.responses.await(f.needs, end, f.server.stop) {
+		return false
+	}
+	f.held = f.needs
+	return true
+}
+
+func (f *feed) release() {
+	f.server.responses.release(f.held)
+	f.held = 0
+}
+
+// eventGrowthMax is how much longer an event can be than what it holds: an LF
+// begins another data line.
+const eventGrowthMax = 8
+
+// eventBytes is at least the size of an event that holds these parts, with its
+// control event and framing, and close to it for a large one.
+func (f *feed) eventBytes(size int, parts [][]byte) int64 {
+	n := size + 1024
+	if f.enc == sse.Base64 {
+		return int64(n + size/2)
+	}
+	for _, part := range parts {
+		lines := bytes.Count(part, []byte{'\n'}) + bytes.Count(part, []byte{'\r'})
+		n += (eventGrowthMax - 1) * lines
+	}
+	return int64(n)
+}
+
+// Buffers for events are shared by all readers: most have nothing to write
+// most of the time.
+var eventBuffers sync.Pool
+
+func takeBuffer() []byte {
+	if b, ok := eventBuffers.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, 4096)
+}
+
+func giveBuffer(b []byte) {
+	if cap(b) <= keepEventBytes {
+		eventBuffers.Put(&b)
+	}
+}
