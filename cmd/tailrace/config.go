@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"strings"
 	"time"
 
@@ -41,6 +42,10 @@ type config struct {
 // envPrefix begins the names of our variables. One that no flag belongs to is
 // an error, because a misspelt setting must not be silently without effect.
 const envPrefix = "TAILRACE_"
+
+// serviceLink matches what Kubernetes adds to the environment of every pod when
+// there is a service named tailrace. No flag has such a name.
+var serviceLink = regexp.MustCompile(`^(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_.*)?)$`)
 
 func (c *config) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("tailrace serve", pflag.ContinueOnError)
@@ -95,7 +100,7 @@ func fromEnv(f *pflag.FlagSet, env []string) error {
 	for _, pair := range env {
 		name, value, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(name, envPrefix)
-		if !ours {
+		if !ours || serviceLink.MatchString(rest) {
 			continue
 		}
 		flag := strings.ReplaceAll(strings.ToLower(rest), "_", "-")
@@ -135,7 +140,11 @@ func (c *config) validate() error {
 	if _, err := c.logger(io.Discard); err != nil {
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	// How the values go together is known where they are used.
+	return errors.Join(c.engineOptions(nil).Validate(), c.serverOptions(nil).Validate())
 }
 
 func (c *config) engineOptions(log *slog.Logger) engine.Options {

@@ -9,11 +9,11 @@ import (
 
 func TestCommandLineWinsOverEnvironment(t *testing.T) {
 	var c config
-	err := c.parse([]string{"--listen", "127.0.0.1:1"}, []string{"TAILRACE_LISTEN=127.0.0.1:2", "TAILRACE_LOG_FILE_BYTES=1MiB", "HOME=/"}, nil)
+	err := c.parse([]string{"--listen", "127.0.0.1:1"}, []string{"TAILRACE_LISTEN=127.0.0.1:2", "TAILRACE_LOG_FILE_BYTES=128MiB", "HOME=/"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.listen != "127.0.0.1:1" || c.logFileBytes != 1<<20 || c.longPollTimeout != 30*time.Second {
+	if c.listen != "127.0.0.1:1" || c.logFileBytes != 128<<20 || c.longPollTimeout != 30*time.Second {
 		t.Fatalf("listen %s, log files of %d bytes, long-poll %v", c.listen, c.logFileBytes, c.longPollTimeout)
 	}
 }
@@ -32,6 +32,9 @@ func TestBadSettingsAreUsageErrors(t *testing.T) {
 		{[]string{"serve", "--streams", "-1", "--long-poll-timeout", "0s"}, nil, "--streams"},
 		{[]string{"serve", "--log-level", "loud"}, nil, "loud"},
 		{[]string{"serve", "--log-format", "xml"}, nil, "xml"},
+		{[]string{"serve", "--body-bytes", "8MiB", "--bodies-bytes", "1MiB"}, nil, "in flight"},
+		{[]string{"serve", "--log-file-bytes", "5000"}, nil, "multiple of 4096"},
+		{[]string{"serve", "--log-file-bytes", "1MiB"}, nil, "body limit"},
 		{[]string{"serve", "data"}, nil, "data"},
 		{[]string{"bogus"}, nil, "bogus"},
 		{nil, nil, "Usage"},
@@ -57,13 +60,13 @@ func TestHelpGoesToStandardOutput(t *testing.T) {
 	}
 }
 
-func TestAnEngineThatCannotWorkIsRefused(t *testing.T) {
-	var stdout, stderr bytes.Buffer
-	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--log-file-bytes", "1MiB", "--body-bytes", "16MiB"}
-	if code := run(args, nil, &stdout, &stderr); code != exitFailed {
-		t.Fatalf("exit code %d, want %d", code, exitFailed)
-	}
-	if !strings.Contains(stderr.String(), "body limit") {
-		t.Fatalf("the message does not say why: %s", stderr.String())
+// TestServiceLinksAreNoSettings: Kubernetes adds them for a service of our name.
+func TestServiceLinksAreNoSettings(t *testing.T) {
+	var c config
+	if err := c.parse(nil, []string{
+		"TAILRACE_SERVICE_HOST=10.0.0.1", "TAILRACE_SERVICE_PORT=4437", "TAILRACE_SERVICE_PORT_HTTP=4437",
+		"TAILRACE_PORT=tcp://10.0.0.1:4437", "TAILRACE_PORT_4437_TCP_ADDR=10.0.0.1",
+	}, nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -58,6 +58,9 @@ func (c *config) run(log *slog.Logger) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
+	if err := c.fitDescriptors(log); err != nil {
+		return err
+	}
 	// An address in use is found before the store is touched.
 	listener, err := net.Listen("tcp", c.listen)
 	if err != nil {
@@ -68,7 +71,9 @@ func (c *config) run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	s, err := server.New(e, c.serverOptions(log))
+	options := c.serverOptions(log)
+	options.Instance = e.Identity()
+	s, err := server.New(e, options)
 	if err != nil {
 		return errors.Join(err, e.Close())
 	}
@@ -100,12 +105,25 @@ func (c *config) drain(s *server.Server, e *engine.Engine, signals <-chan os.Sig
 	select {
 	case err := <-done:
 		if err != nil {
-			return errors.Join(fmt.Errorf("drain: %w", err), e.Close())
+			return errors.Join(fmt.Errorf("drain: %w", err), closeStore(e, signals))
 		}
 	case <-e.Failed():
 		return fmt.Errorf("the log failed: %w", e.Err())
 	case sig := <-signals:
 		return fmt.Errorf("second signal (%s) during shutdown", sig)
 	}
-	return errors.Join(<-served, e.Close())
+	return errors.Join(<-served, closeStore(e, signals))
+}
+
+// closeStore makes durable what is staged and closes the log, unless a further
+// signal asks for a quick end.
+func closeStore(e *engine.Engine, signals <-chan os.Signal) error {
+	closed := make(chan error, 1)
+	go func() { closed <- e.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case sig := <-signals:
+		return fmt.Errorf("second signal (%s) while the store was closing", sig)
+	}
 }

@@ -29,8 +29,14 @@ type process struct {
 // of the test is killed.
 func launch(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	return launchCommand(t, env, exec.Command(program, args...))
+}
+
+// launchCommand is launch for a command that becomes the program.
+func launchCommand(t *testing.T, env []string, cmd *exec.Cmd) *process {
+	t.Helper()
 	dependOnCommand()
-	p := &process{cmd: exec.Command(program, args...), log: newServerLog(), ended: make(chan struct{})}
+	p := &process{cmd: cmd, log: newServerLog(), ended: make(chan struct{})}
 	p.cmd.Env = append(cleanEnv(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, p.log
 	p.began = time.Now()

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"syscall"
+)
+
+// descriptorsKept is how many descriptors the store, the listener and clients
+// that are told to come back need beside the connections. A log that cannot
+// open its next file has failed, so connections must never take the last ones.
+const descriptorsKept = 160
+
+// fitDescriptors lowers the limit of connections to what the system lets this
+// process open.
+func (c *config) fitDescriptors(log *slog.Logger) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("limit of open files: %w", err)
+	}
+	if limit.Cur <= descriptorsKept {
+		return fmt.Errorf("the limit of open files is %d, and the store alone needs %d", limit.Cur, descriptorsKept)
+	}
+	if room := limit.Cur - descriptorsKept; uint64(c.connections) > uint64(room) {
+		log.Warn("fewer connections than asked for: the limit of open files is too low",
+			"connections", room, "asked", c.connections, "limit", limit.Cur)
+		c.connections = int(room)
+	}
+	return nil
+}
