@@ -62,10 +62,9 @@ func (s *Server) newExchange(req *fasthttp.Request, resp *fasthttp.Response, c c
 func (s *Server) free(x *exchange) {
 	s.bodies.release(x.reserved)
 	s.responses.release(x.held)
-	*x = exchange{
-		nameBuf: keep(x.nameBuf), sourceBuf: keep(x.sourceBuf),
-		bodyBuf: keep(x.bodyBuf), flatBuf: keep(x.flatBuf), scratch: keep(x.scratch),
-	}
+	name, source, body, flat, scratch := keep(x.nameBuf), keep(x.sourceBuf), keep(x.bodyBuf), keep(x.flatBuf), keep(x.scratch)
+	*x = exchange{} // alone, this is cleared in place
+	x.nameBuf, x.sourceBuf, x.bodyBuf, x.flatBuf, x.scratch = name, source, body, flat, scratch
 	s.exchanges.Put(x)
 }
 

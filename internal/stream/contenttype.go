@@ -33,7 +33,11 @@ func SameContentType(a, b string) bool {
 // IsJSON reports whether a stream of this content type is in JSON mode
 // (section 9.1).
 func IsJSON(contentType string) bool {
-	return contentType == "application/json" || mediaType(contentType) == "application/json"
+	if contentType == "application/json" {
+		return true
+	}
+	// Most of the others need no parser to tell.
+	return strings.ContainsAny(contentType, "jJ") && mediaType(contentType) == "application/json"
 }
 
 // IsText reports whether events of this content type carry text as it is
