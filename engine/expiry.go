@@ -24,8 +24,13 @@ func (e *Engine) touch(s *stream.Stream, now int64) {
 	if now-s.Logged < s.TouchSlack() {
 		return
 	}
-	// If the log has no room now, the next use tries again.
-	e.stage(wal.Growth, &stream.Record{Kind: stream.KindTouch, ID: s.ID, At: now})
+	rec := stream.Record{Kind: stream.KindTouch, ID: s.ID, At: now}
+	if _, code := e.stage(wal.Growth, &rec); code == stream.Overloaded {
+		// The next file is being made, so what this takes of the reserve comes
+		// back soon. On a full disk the reserve is for others, and the next use
+		// tries again.
+		e.stage(wal.Reclaim, &rec)
+	}
 }
 
 // expire ends the life of a stream that is Due, or renews it if somebody

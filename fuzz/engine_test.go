@@ -67,6 +67,8 @@ func (g *engineTarget) settle() {
 			break
 		}
 	}
+	// Uses are logged only if there is room, and nobody is told if there is none.
+	g.allocate()
 	for _, t := range g.pending {
 		if !t.Ready() || t.Err() != nil {
 			g.w.fail("everything is committed and %s is not told: ready %t, %v", t.Code, t.Ready(), t.Err())
