@@ -31,6 +31,10 @@ const (
 	// readChunkBytes is the unit of reading a file from front to back.
 	readChunkBytes = 256 << 10
 
+	// bufferBytes is the buffer that a log begins with. The runtime aligns what is
+	// this large to pages, so that a frame in it is written from where it is.
+	bufferBytes = 64 << 10
+
 	// bufferKeepBytes is the largest buffer kept between frames.
 	bufferKeepBytes = 1 << 20
 )

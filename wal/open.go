@@ -146,6 +146,7 @@ func (op *opening) begin(lock io.Closer) (*Files, error) {
 		store:  op.survey.store,
 		cur:    current{number: op.survey.store.First - 1},
 		lastAt: op.rec.LastAt,
+		buf:    make([]byte, 0, bufferBytes),
 	}
 	if s := op.last; s != nil {
 		l.cur = current{number: s.header.File, pos: s.pos, seq: s.seq, chain: s.chain}

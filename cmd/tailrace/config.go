@@ -39,6 +39,9 @@ type config struct {
 	logLevel        string
 }
 
+// connectionsDefault is more than most systems let a process open.
+const connectionsDefault = 20_000
+
 // envPrefix begins the names of our variables. One that no flag belongs to is
 // an error, because a misspelt setting must not be silently without effect.
 const envPrefix = "TAILRACE_"
@@ -62,7 +65,7 @@ func (c *config) flags() *pflag.FlagSet {
 	f.Var(size(&c.bodiesBytes, 256<<20), "bodies-bytes", "what larger bodies may occupy while they arrive; beyond it they are refused with 503 overloaded")
 	f.IntVar(&c.streams, "streams", 10_000_000, "most streams")
 	f.IntVar(&c.producers, "producers-per-stream", 10_000, "most idempotent producers that a stream remembers")
-	f.IntVar(&c.connections, "connections", 20_000, "most open connections")
+	f.IntVar(&c.connections, "connections", connectionsDefault, "most open connections")
 	f.IntVar(&c.liveReaders, "live-readers", 10_000, "most event streams and waiting long-polls")
 	f.DurationVar(&c.drainTimeout, "drain-timeout", 5*time.Second, "how long a shutdown may take to answer what is under way")
 	f.BoolVar(&c.noCORS, "no-cors", false, "send no CORS headers")

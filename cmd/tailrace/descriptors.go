@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"syscall"
@@ -22,8 +23,12 @@ func (c *config) fitDescriptors(log *slog.Logger) error {
 		return fmt.Errorf("the limit of open files is %d, and the store alone needs %d", limit.Cur, descriptorsKept)
 	}
 	if room := limit.Cur - descriptorsKept; uint64(c.connections) > uint64(room) {
-		log.Warn("fewer connections than asked for: the limit of open files is too low",
-			"connections", room, "asked", c.connections, "limit", limit.Cur)
+		level := slog.LevelWarn
+		if c.connections == connectionsDefault {
+			level = slog.LevelInfo // nobody asked for so many
+		}
+		log.Log(context.Background(), level, "the limit of open files allows fewer connections",
+			"connections", room, "wanted", c.connections, "limit", limit.Cur)
 		c.connections = int(room)
 	}
 	return nil

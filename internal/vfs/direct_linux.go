@@ -24,7 +24,7 @@ const directBytesMax = 256 << 10
 type direct struct {
 	mu  sync.Mutex
 	f   *os.File
-	buf []byte // aligned
+	buf []byte // aligned, for what is not
 	off bool   // the file system cannot do this
 }
 
@@ -38,10 +38,13 @@ func (d *direct) write(f *os.File, p []byte, off int64) (done bool, err error) {
 	if !d.open(f) {
 		return false, nil
 	}
-	if len(d.buf) < len(p) {
-		d.buf = alignedBuffer(len(p))
+	if !aligned(p) {
+		if len(d.buf) < len(p) {
+			d.buf = alignedBuffer(len(p))
+		}
+		p = d.buf[:copy(d.buf, p)]
 	}
-	_, err = d.f.WriteAt(d.buf[:copy(d.buf, p)], off)
+	_, err = d.f.WriteAt(p, off)
 	// This is how a file system says that it cannot, and it may say so late.
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EOPNOTSUPP) {
 		d.off = true
@@ -71,6 +74,10 @@ func (d *direct) close() error {
 		return nil
 	}
 	return d.f.Close()
+}
+
+func aligned(p []byte) bool {
+	return uintptr(unsafe.Pointer(unsafe.SliceData(p)))%directAlign == 0
 }
 
 // alignedBuffer returns at least n bytes of aligned memory. The runtime does
