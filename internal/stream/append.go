@@ -37,7 +37,7 @@ func (t *Table) DecideAppend(r *Append, now int64) (Record, Outcome) {
 		Kind: KindAppend, ID: s.ID, Start: s.Tail, Close: r.Close,
 		Producer: r.Producer, Seq: r.Seq, HasSeq: r.HasSeq, Body: r.Body,
 	}
-	if s.TTL != NoTTL {
+	if s.TTL() != NoTTL {
 		rec.At = now
 	}
 	out.Code, out.Closed = Appended, r.Close
@@ -53,7 +53,7 @@ func (t *Table) DecideAppend(r *Append, now int64) (Record, Outcome) {
 // closed stream accepts nothing, so what closed it is the last request of its
 // producer, and its repetition is a duplicate like any other.
 func (s *Stream) decideProducer(p Producer, out *Outcome) {
-	last := s.producers[p.ID]
+	last := s.producer(p.ID)
 	switch {
 	case last == nil:
 		if p.Seq != 0 && !s.Closed {
@@ -81,13 +81,13 @@ func (t *Table) decideConflicts(s *Stream, r *Append) Code {
 		return ContentTypeMismatch
 	case r.HasExpected && r.Expected != s.Tail:
 		return OffsetMismatch
-	case r.HasSeq && s.seq != nil && r.Seq <= *s.seq:
+	case r.HasSeq && s.regresses(r.Seq):
 		return StreamSeqRegression
 	case r.BodyErr != None:
 		return r.BodyErr
 	}
-	if r.Producer.ID != "" && len(s.producers) >= t.limits.ProducersPerStream {
-		if s.producers[r.Producer.ID] == nil {
+	if r.Producer.ID != "" && s.Producers() >= t.limits.ProducersPerStream {
+		if s.producer(r.Producer.ID) == nil {
 			return TooManyProducers
 		}
 	}

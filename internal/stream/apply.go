@@ -21,7 +21,7 @@ func (t *Table) Apply(r *Record) (Effect, error) {
 	if r.Kind == KindCreate {
 		return t.applyCreate(r)
 	}
-	s := t.byID[r.ID]
+	s := t.byID.find(r.ID)
 	if s == nil {
 		return Effect{}, fmt.Errorf("stream: record of kind %d for stream %d, which does not exist", r.Kind, r.ID)
 	}
@@ -29,7 +29,7 @@ func (t *Table) Apply(r *Record) (Effect, error) {
 	case KindAppend:
 		return Effect{Stream: s}, t.applyAppend(s, r)
 	case KindTouch:
-		s.Touched, s.Logged = max(s.Touched, r.At), max(s.Logged, r.At)
+		s.logUse(r.At)
 		return Effect{Stream: s}, nil
 	case KindDelete, KindExpire:
 		return t.applyDelete(s)
@@ -46,30 +46,29 @@ func (t *Table) applyCreate(r *Record) (Effect, error) {
 	case t.byPath[r.Path] != nil:
 		return Effect{}, fmt.Errorf("stream: create at %q, which exists", r.Path)
 	case r.Source != 0:
-		if source = t.byID[r.Source]; source == nil || source.Gone || r.Base > source.Tail {
+		if source = t.byID.find(r.Source); source == nil || source.Gone || r.Base > source.Tail {
 			return Effect{}, fmt.Errorf("stream: fork of stream %d at %d, which it does not reach", r.Source, r.Base)
 		}
 	}
-	s := &Stream{
-		ID: r.ID, Path: strings.Clone(r.Path), ContentType: t.sharedType(r.ContentType), JSON: IsJSON(r.ContentType),
-		Closed: r.Closed, Base: r.Base, Tail: r.Base,
-		TTL: r.TTL, Touched: r.At, Logged: r.At, Source: source,
+	row := Row{
+		Path: strings.Clone(r.Path), ContentType: t.sharedType(r.ContentType), Closed: r.Closed, Tail: r.Base,
+		TTL: r.TTL, Logged: r.At, ExpiresAt: r.ExpiresAt,
 	}
 	if r.ExpiresAt != 0 {
-		s.expires = &expiry{at: r.ExpiresAt, text: strings.Clone(r.ExpiresText)}
+		row.ExpiresText = strings.Clone(r.ExpiresText)
 	}
-	s.text = int32(len(r.Path) + len(r.ContentType) + len(r.ExpiresText) + len(r.From))
 	if source != nil {
-		s.depth = source.depth + 1
-		s.fork = &forkConfig{from: strings.Clone(r.From), sub: r.SubOffset, inheritedExpiry: r.InheritedExpiry}
-		if source.forks == nil {
-			source.forks = make(map[ID]struct{})
-		}
-		source.forks[s.ID] = struct{}{}
+		row.Source, row.Base, row.From = r.Source, r.Base, strings.Clone(r.From)
+		row.SubOffset, row.InheritedExpiry = r.SubOffset, r.InheritedExpiry
 	}
-	r.Appends(func(_, _ int, end Offset) { s.Tail = end })
+	r.Appends(func(_, _ int, end Offset) { row.Tail = end })
+	s := row.stream(r.ID)
+	if source != nil {
+		s.attach(source)
+	}
 	t.lastID = r.ID
-	t.byPath[s.Path], t.byID[s.ID] = s, s
+	t.byPath[s.Path] = s
+	t.byID.add(s)
 	return Effect{Stream: s}, nil
 }
 
@@ -83,35 +82,15 @@ func (t *Table) applyAppend(s *Stream, r *Record) error {
 		s.accept(p)
 	}
 	if r.HasSeq {
-		seq := strings.Clone(r.Seq)
-		if s.seq != nil {
-			s.text -= int32(len(*s.seq))
-		}
-		s.seq = &seq
-		s.text += int32(len(seq))
+		s.setSeq(strings.Clone(r.Seq))
 	}
 	if r.Close {
 		s.Closed = true
 	}
 	if r.At != 0 {
-		s.Touched, s.Logged = max(s.Touched, r.At), max(s.Logged, r.At)
+		s.logUse(r.At)
 	}
 	return nil
-}
-
-// accept keeps the producer's newest request. The state is changed in place,
-// because assigning to a known key of a map would make the map hold on to the
-// caller's string.
-func (s *Stream) accept(p Producer) {
-	if known := s.producers[p.ID]; known != nil {
-		known.epoch, known.seq = p.Epoch, p.Seq
-		return
-	}
-	if s.producers == nil {
-		s.producers = make(map[string]*producer, 1)
-	}
-	s.producers[strings.Clone(p.ID)] = &producer{epoch: p.Epoch, seq: p.Seq}
-	s.text += int32(len(p.ID))
 }
 
 // applyDelete removes a stream that no fork reads, and with it every Gone
@@ -122,21 +101,21 @@ func (t *Table) applyDelete(s *Stream) (Effect, error) {
 		return Effect{}, fmt.Errorf("stream: stream %d is deleted twice", s.ID)
 	}
 	effect := Effect{Stream: s}
-	if len(s.forks) > 0 {
+	if s.Forks() > 0 {
 		s.Gone = true
 		return effect, nil
 	}
 	for {
 		s.Removed = true
 		delete(t.byPath, s.Path)
-		delete(t.byID, s.ID)
+		t.byID.remove(s.ID)
 		effect.Removed = append(effect.Removed, s)
-		source := s.Source
+		source := s.Source()
 		if source == nil {
 			return effect, nil
 		}
-		delete(source.forks, s.ID)
-		if !source.Gone || len(source.forks) > 0 {
+		delete(source.rare.forks, s.ID)
+		if !source.Gone || source.Forks() > 0 {
 			return effect, nil
 		}
 		s = source

@@ -139,25 +139,27 @@ func TestSharedTypesAreBounded(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		s    Stream
+		r    *rare
 		want int64
 	}{
-		{"none", Stream{TTL: NoTTL, Touched: 50}, math.MaxInt64},
-		{"TTL", Stream{TTL: 3, Touched: 50}, 3050},
-		{"TTL of nothing", Stream{TTL: 0, Touched: 50}, 50},
-		{"longest TTL", Stream{TTL: TTLMax, Touched: 50}, TTLMax*1000 + 50},
-		{"beyond counting", Stream{TTL: TTLMax, Touched: math.MaxInt64 - TTLMax*1000 + 1000}, math.MaxInt64},
-		{"absolute", Stream{TTL: NoTTL, Touched: 50, expires: &expiry{at: 7}}, 7},
-		{"before 1970", Stream{TTL: NoTTL, Touched: 50, expires: &expiry{at: -7}}, -7},
+		{"nothing rare", nil, math.MaxInt64},
+		{"none", &rare{ttl: NoTTL}, math.MaxInt64},
+		{"TTL", &rare{ttl: 3, touched: 50}, 3050},
+		{"TTL of nothing", &rare{ttl: 0, touched: 50}, 50},
+		{"longest TTL", &rare{ttl: TTLMax, touched: 50}, TTLMax*1000 + 50},
+		{"beyond counting", &rare{ttl: TTLMax, touched: math.MaxInt64 - TTLMax*1000 + 1000}, math.MaxInt64},
+		{"absolute", &rare{ttl: NoTTL, expires: &expiry{at: 7}}, 7},
+		{"before 1970", &rare{ttl: NoTTL, expires: &expiry{at: -7}}, -7},
 	} {
-		if got := c.s.Deadline(); got != c.want {
+		s := Stream{rare: c.r}
+		if got := s.Deadline(); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
-		if c.want != math.MaxInt64 && (c.s.Due(c.want-1) || !c.s.Due(c.want)) {
+		if c.want != math.MaxInt64 && (s.Due(c.want-1) || !s.Due(c.want)) {
 			t.Errorf("%s: due before %d or not then", c.name, c.want)
 		}
-		c.s.Gone = true
-		if c.s.Due(math.MaxInt64) {
+		s.Gone = true
+		if s.Due(math.MaxInt64) {
 			t.Errorf("%s: due although gone", c.name)
 		}
 	}
@@ -165,9 +167,33 @@ func TestDeadline(t *testing.T) {
 
 func TestTouchSlack(t *testing.T) {
 	for ttl, want := range map[int64]int64{0: 1000, 1: 1000, 16: 1000, 17: 1062, 3600: 225_000, TTLMax: TTLMax * 1000 / 16} {
-		if got := (&Stream{TTL: ttl}).TouchSlack(); got != want {
+		if got := (&Stream{rare: &rare{ttl: ttl}}).TouchSlack(); got != want {
 			t.Errorf("slack of TTL %d is %d, want %d", ttl, got, want)
 		}
+	}
+}
+
+// TestUsesAreNotedWhereTheyCount holds that only a TTL has uses, and that they
+// do not move back.
+func TestUsesAreNotedWhereTheyCount(t *testing.T) {
+	table := NewTable(Limits{})
+	mustApply(t, table,
+		Record{Kind: KindCreate, ID: 1, At: 5, Path: "/plain", TTL: NoTTL},
+		Record{Kind: KindCreate, ID: 2, At: 5, Path: "/ttl", TTL: 60},
+		Record{Kind: KindAppend, ID: 1, Body: []byte("x"), Producer: Producer{"p", 0, 0}}, // something rare
+		Record{Kind: KindTouch, ID: 1, At: 7},
+		Record{Kind: KindTouch, ID: 2, At: 7},
+		Record{Kind: KindTouch, ID: 2, At: 6},
+	)
+	plain, ttl := table.ByID(1), table.ByID(2)
+	plain.Touch(9)
+	if plain.Touched() != 0 || plain.Logged() != 0 {
+		t.Errorf("without a TTL it was used at %d, logged %d", plain.Touched(), plain.Logged())
+	}
+	ttl.Touch(9)
+	ttl.Touch(8)
+	if ttl.Touched() != 9 || ttl.Logged() != 7 {
+		t.Errorf("with a TTL it was used at %d, logged %d; want 9, 7", ttl.Touched(), ttl.Logged())
 	}
 }
 

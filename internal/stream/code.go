@@ -40,7 +40,8 @@ const (
 	MemoryFull
 	DiskFull
 	Overloaded
-	Failed // the log failed: whether it happened is unknown
+	DataCorrupt // read: stored bytes do not verify, or cannot be read
+	Failed      // the log failed: whether it happened is unknown
 )
 
 var codeNames = [...]string{
@@ -57,7 +58,7 @@ var codeNames = [...]string{
 	InvalidJSON: "invalid_json", EmptyArray: "empty_array", EmptyBody: "empty_body",
 	TooManyStreams: "too_many_streams", TooManyProducers: "too_many_producers",
 	BodyTooLarge: "body_too_large", MemoryFull: "memory_full", DiskFull: "disk_full",
-	Overloaded: "overloaded", Failed: "failed",
+	Overloaded: "overloaded", DataCorrupt: "data_corrupt", Failed: "failed",
 }
 
 // String is the name of the code, as error bodies carry it.

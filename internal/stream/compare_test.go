@@ -44,7 +44,7 @@ func (w *world) head(path string) {
 		return
 	}
 	at, _ := s.ExpiresAt()
-	if int64(s.Tail) != want.Tail || s.Closed != want.Closed || s.ContentType != want.ContentType || s.TTL != want.TTL || at != want.ExpiresAt {
+	if int64(s.Tail) != want.Tail || s.Closed != want.Closed || s.ContentType != want.ContentType || s.TTL() != want.TTL || at != want.ExpiresAt {
 		w.fail("%s is %+v, model says %+v", path, *s, want)
 	}
 }

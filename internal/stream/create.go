@@ -34,7 +34,7 @@ func (t *Table) DecideCreate(r *Create, now int64, content Content) (Record, Out
 	switch {
 	case r.BodyErr != None:
 		return Record{}, Outcome{Code: r.BodyErr}
-	case len(t.byID) >= t.limits.Streams:
+	case t.Len() >= t.limits.Streams:
 		return Record{}, Outcome{Code: TooManyStreams}
 	}
 	out := Outcome{Code: Created, Tail: rec.Base, Closed: r.Closed, ContentType: rec.ContentType}
@@ -66,13 +66,14 @@ func (s *Stream) matches(r *Create) bool {
 		return false
 	}
 	at, _ := s.ExpiresAt()
-	sameExpiry := r.TTL == s.TTL && r.ExpiresAt == at
-	if s.fork == nil {
+	sameExpiry := r.TTL == s.TTL() && r.ExpiresAt == at
+	f := s.fork()
+	if f == nil {
 		return r.From == "" && sameExpiry
 	}
-	inherits := s.fork.inheritedExpiry && r.TTL == NoTTL && r.ExpiresAt == 0
-	return r.From == s.fork.from && r.SubOffset == s.fork.sub &&
-		(!r.HasFromOffset || r.FromOffset == s.Base) && (sameExpiry || inherits)
+	inherits := f.inheritedExpiry && r.TTL == NoTTL && r.ExpiresAt == 0
+	return r.From == f.from && r.SubOffset == f.sub &&
+		(!r.HasFromOffset || r.FromOffset == f.base) && (sameExpiry || inherits)
 }
 
 // decideFork fills in what a fork takes from its source, or says why it can't.
@@ -87,7 +88,7 @@ func (t *Table) decideFork(rec *Record, r *Create, content Content) Code {
 		return ForkSourceGone
 	case r.ContentType != "" && !SameContentType(r.ContentType, source.ContentType):
 		return ForkContentType
-	case source.depth >= forkDepthMax:
+	case source.depth() >= forkDepthMax:
 		return ForkTooDeep
 	}
 	rec.Source, rec.From, rec.SubOffset = source.ID, r.From, r.SubOffset
@@ -95,7 +96,7 @@ func (t *Table) decideFork(rec *Record, r *Create, content Content) Code {
 		rec.ContentType = source.ContentType
 	}
 	if r.TTL == NoTTL && r.ExpiresAt == 0 {
-		rec.TTL = source.TTL
+		rec.TTL = source.TTL()
 		rec.ExpiresAt, rec.ExpiresText = source.ExpiresAt()
 		rec.InheritedExpiry = rec.TTL != NoTTL || rec.ExpiresAt != 0
 	}

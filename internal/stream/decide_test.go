@@ -14,9 +14,9 @@ type fault[R any] struct {
 	make        func(*Table, *R)
 }
 
-// checkOrder decides requests with one fault and with two: of two, the earlier
+// checkPrecedence decides requests with one fault and with two: of two, the earlier
 // in the list must be told. It also holds that deciding changes nothing.
-func checkOrder[R any](t *testing.T, faults []fault[R], decide func(*Table, *R) (Record, Outcome), start func() (*Table, *R)) {
+func checkPrecedence[R any](t *testing.T, faults []fault[R], decide func(*Table, *R) (Record, Outcome), start func() (*Table, *R)) {
 	for i, first := range faults {
 		for j, second := range faults[i:] {
 			if j > 0 && first.field == second.field {
@@ -97,7 +97,7 @@ func TestAppendChecksInOrder(t *testing.T) {
 		{"one producer more", "producer", TooManyProducers, producer("new", 0, 0)},
 	}
 	decide := func(table *Table, r *Append) (Record, Outcome) { return table.DecideAppend(r, 1) }
-	checkOrder(t, faults, decide, func() (*Table, *Append) {
+	checkPrecedence(t, faults, decide, func() (*Table, *Append) {
 		return someStreams(t), &Append{Path: "/open", ContentType: "text/plain", Body: []byte("x")}
 	})
 }
@@ -162,7 +162,7 @@ func TestCreateChecksInOrder(t *testing.T) {
 		{"one stream more", "limit", TooManyStreams, func(table *Table, _ *Create) { table.limits.Streams = table.Len() }},
 	}
 	decide := func(table *Table, r *Create) (Record, Outcome) { return table.DecideCreate(r, 1, threeBytes{}) }
-	checkOrder(t, faults, decide, func() (*Table, *Create) {
+	checkPrecedence(t, faults, decide, func() (*Table, *Create) {
 		return someStreams(t), &Create{Path: "/new", ContentType: "text/plain", TTL: NoTTL, From: "/open", HasFromOffset: true, SubOffset: 3, Body: []byte("x")}
 	})
 }
@@ -185,8 +185,8 @@ func TestForkExpiryInheritance(t *testing.T) {
 		mustApply(t, table, rec)
 		s := table.Lookup("/f")
 		when, _ := s.ExpiresAt()
-		if got := (expiry{s.TTL, when}); got != c.fork || s.Touched != 2 {
-			t.Errorf("source %v, request %v: fork has %v, used at %d; want %v", c.source, c.request, got, s.Touched, c.fork)
+		if got := (expiry{s.TTL(), when}); got != c.fork || s.TTL() != NoTTL && s.Touched() != 2 {
+			t.Errorf("source %v, request %v: fork has %v, used at %d; want %v", c.source, c.request, got, s.Touched(), c.fork)
 		}
 		if rec, out := table.DecideCreate(&fork, 3, nil); rec.Kind != 0 || out.Code != Exists {
 			t.Errorf("source %v, request %v: repeated, it is %s", c.source, c.request, out.Code)

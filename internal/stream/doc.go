@@ -8,5 +8,9 @@
 // happen, a Record. Applying the Record is the only way the table changes, so
 // the table is a function of the records in their order, in life as in replay.
 //
+// A table can be taken down as one Row for each stream, and restored from them.
+// Rows of any moment and the records after it give the same table as all
+// records do.
+//
 // Sections in comments are those of the Durable Streams Protocol.
 package stream

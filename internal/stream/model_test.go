@@ -12,7 +12,9 @@ const opsMax = 200
 // run lets data drive requests against the table and the model.
 func (w *world) run(data []byte) {
 	w.data = data
-	c := &choices{data}
+	// The run takes all it gets, so what comes after it has a share of its own.
+	share := min(8, len(data))
+	after, c := &choices{data[:share]}, &choices{data[share:]}
 	var lastCreate []createChoice
 	var lastAppend []appendChoice
 	for ops := 0; c.left() && ops < opsMax; ops++ {
@@ -56,7 +58,10 @@ func (w *world) run(data []byte) {
 			w.note("head %s", path)
 			w.head(path)
 		case 15:
-			if c.chance(3) {
+			switch c.below(3) {
+			case 1:
+				w.restart()
+			case 2:
 				w.sweep()
 			}
 		}
@@ -69,7 +74,8 @@ func (w *world) run(data []byte) {
 	}
 	w.checkAll()
 	w.checkReplay()
-	w.checkLoss(c)
+	w.checkCheckpoints(after)
+	w.checkLoss(after)
 }
 
 // changeCreate changes one field, or none.
@@ -91,7 +97,7 @@ func (w *world) changeCreate(c *choices, r *createChoice) {
 		r.From = pick(c, append([]string{""}, somePaths...))
 	case 7: // what it turned out to be
 		if s := w.table.Lookup(r.Path); s != nil {
-			r.ContentType, r.TTL = s.ContentType, s.TTL
+			r.ContentType, r.TTL = s.ContentType, s.TTL()
 			r.ExpiresAt, _ = s.ExpiresAt()
 		}
 	}
@@ -113,7 +119,7 @@ func (w *world) checkAll() {
 		w.head(path)
 		froms := []Offset{0, OffsetMax}
 		if s := w.table.Lookup(path); s != nil {
-			froms = append(froms, s.Base, s.Base+1, s.Tail, max(s.Tail, 1)-1)
+			froms = append(froms, s.Base(), s.Base()+1, s.Tail, max(s.Tail, 1)-1)
 			for _, a := range w.visible(s) {
 				froms = append(froms, a.end-1, a.end, a.end+1)
 			}

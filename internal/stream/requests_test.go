@@ -101,7 +101,7 @@ func (w *world) chooseOffset(c *choices, s *Stream) Offset {
 		for _, a := range w.visible(s) {
 			ends = append(ends, a.end)
 		}
-		ends = append(ends, s.Base, s.Tail)
+		ends = append(ends, s.Base(), s.Tail)
 	}
 	at := pick(c, ends)
 	switch c.below(8) {
@@ -130,7 +130,7 @@ func (w *world) chooseAppend(c *choices) appendChoice {
 		r.Producer = Producer{ID: pick(c, someProducers), Epoch: int64(c.below(3)), Seq: int64(c.below(3))}
 		var last *producer
 		if s != nil {
-			last = s.producers[r.Producer.ID]
+			last = s.producer(r.Producer.ID)
 		}
 		if !c.chance(4) {
 			r.Producer.Seq = 0

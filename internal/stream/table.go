@@ -12,7 +12,7 @@ type Limits struct {
 type Table struct {
 	limits Limits
 	byPath map[string]*Stream
-	byID   map[ID]*Stream
+	byID   order
 	lastID ID
 	types  map[string]string // one copy of each content type in use
 }
@@ -26,7 +26,6 @@ func NewTable(limits Limits) *Table {
 	return &Table{
 		limits: limits,
 		byPath: make(map[string]*Stream),
-		byID:   make(map[ID]*Stream),
 		types:  make(map[string]string),
 	}
 }
@@ -35,20 +34,35 @@ func NewTable(limits Limits) *Table {
 func (t *Table) Lookup(path string) *Stream { return t.byPath[path] }
 
 // ByID finds a stream by its identity, or nil when it was removed.
-func (t *Table) ByID(id ID) *Stream { return t.byID[id] }
+func (t *Table) ByID(id ID) *Stream { return t.byID.find(id) }
 
 // Len is the number of streams.
-func (t *Table) Len() int { return len(t.byID) }
+func (t *Table) Len() int { return t.byID.n }
 
-// All yields every stream, in no order.
+// LastID is the newest identity that was given to a stream, whether or not it
+// is still there. No later stream gets it or one below it.
+func (t *Table) LastID() ID { return t.lastID }
+
+// Next returns the stream with the smallest identity above after, or nil at
+// the end. A walk that begins with Next(0) may change the table between its
+// steps: it meets each stream that is there from its begin to its end once,
+// and of the others some.
+func (t *Table) Next(after ID) *Stream { return t.byID.next(after) }
+
+// All yields every stream in the order of their identities. The table may
+// change meanwhile, as with Next.
 func (t *Table) All(yield func(*Stream) bool) {
-	for _, s := range t.byID {
+	for s := t.Next(0); s != nil; {
+		id := s.ID
 		if !yield(s) {
 			return
 		}
+		s = t.Next(id)
 	}
 }
 
+// sharedType returns the one copy of a content type. The argument is copied if
+// it is kept.
 func (t *Table) sharedType(contentType string) string {
 	if shared, ok := t.types[contentType]; ok {
 		return shared
@@ -58,4 +72,12 @@ func (t *Table) sharedType(contentType string) string {
 		t.types[contentType] = contentType
 	}
 	return contentType
+}
+
+// sharedTypeBytes is sharedType for bytes, and makes no string for a known one.
+func (t *Table) sharedTypeBytes(contentType []byte) string {
+	if shared, ok := t.types[string(contentType)]; ok {
+		return shared
+	}
+	return t.sharedType(string(contentType))
 }

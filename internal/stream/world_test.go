@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"tailrace/internal/jsonmode"
 	"tailrace/internal/model"
@@ -100,11 +101,11 @@ func (w *world) gate(path string) *Stream {
 
 // touch notes a use of the stream, and logs it if the log lags too far behind.
 func (w *world) touch(s *Stream) {
-	if s.TTL == NoTTL {
+	if s.TTL() == NoTTL {
 		return
 	}
-	s.Touched = max(s.Touched, w.now)
-	if w.now-s.Logged >= s.TouchSlack() {
+	s.Touch(w.now)
+	if w.now-s.Logged() >= s.TouchSlack() {
 		w.commit(&Record{Kind: KindTouch, ID: s.ID, At: w.now})
 	}
 }
@@ -121,20 +122,20 @@ func (w *world) settle(path string, rec *Record, out Outcome) {
 	}
 	if rec.Kind == 0 {
 		w.touch(s)
-	} else if s.TTL != NoTTL && (s.Touched != w.now || s.Logged != w.now) {
-		w.fail("record %+v at %d left touched %d, logged %d", *rec, w.now, s.Touched, s.Logged)
+	} else if s.TTL() != NoTTL && (s.Touched() != w.now || s.Logged() != w.now) {
+		w.fail("record %+v at %d left touched %d, logged %d", *rec, w.now, s.Touched(), s.Logged())
 	}
 }
 
 // visible is what a reader of s can see, through the chain of its sources.
 func (w *world) visible(s *Stream) []storedAppend {
 	var all []storedAppend
-	if s.Source != nil {
-		if s.Source.Removed {
-			w.fail("stream %d reads stream %d, which was removed", s.ID, s.Source.ID)
+	if source := s.Source(); source != nil {
+		if source.Removed {
+			w.fail("stream %d reads stream %d, which was removed", s.ID, source.ID)
 		}
-		for _, a := range w.visible(s.Source) {
-			if a.end <= s.Base {
+		for _, a := range w.visible(source) {
+			if a.end <= s.Base() {
 				all = append(all, a)
 			}
 		}
@@ -160,9 +161,10 @@ func (w *world) Prefix(s *Stream, at Offset, n uint64) ([]byte, bool) {
 // identities and without what Apply does not decide.
 type state struct {
 	Stream    Stream
-	Source    ID
+	Rare      rare
 	Expiry    expiry
-	Fork      forkConfig
+	Fork      fork
+	Source    ID
 	Forks     map[ID]bool
 	Producers map[string]producer
 	Seq       string
@@ -172,28 +174,29 @@ type state struct {
 func states(t *Table) map[ID]state {
 	all := make(map[ID]state)
 	for s := range t.All {
-		d := state{Stream: *s, Forks: map[ID]bool{}, Producers: map[string]producer{}}
-		if s.Source != nil {
-			d.Source = s.Source.ID
+		d := state{Stream: *s, Rare: rare{ttl: NoTTL}, Forks: map[ID]bool{}, Producers: map[string]producer{}}
+		d.Stream.rare, d.Stream.Local = nil, nil
+		if r := s.rare; r != nil {
+			d.Rare = *r
+			if r.expires != nil {
+				d.Expiry = *r.expires
+			}
+			if r.fork != nil {
+				d.Fork, d.Fork.source = *r.fork, nil
+				d.Source = r.fork.source.ID
+			}
+			if r.seq != nil {
+				d.Seq = "set " + *r.seq
+			}
+			for id := range r.forks {
+				d.Forks[id] = true
+			}
+			for id, p := range r.producers {
+				d.Producers[id] = *p
+			}
+			d.Rare.expires, d.Rare.fork, d.Rare.forks, d.Rare.producers, d.Rare.seq = nil, nil, nil, nil, nil
+			d.Rare.touched = 0 // reads move it without a record
 		}
-		if s.expires != nil {
-			d.Expiry = *s.expires
-		}
-		if s.fork != nil {
-			d.Fork = *s.fork
-		}
-		if s.seq != nil {
-			d.Seq = "set " + *s.seq
-		}
-		for id := range s.forks {
-			d.Forks[id] = true
-		}
-		for id, p := range s.producers {
-			d.Producers[id] = *p
-		}
-		d.Stream.Source, d.Stream.expires, d.Stream.fork, d.Stream.forks = nil, nil, nil, nil
-		d.Stream.producers, d.Stream.seq, d.Stream.Local = nil, nil, nil
-		d.Stream.Touched = 0 // reads move it without a record
 		all[s.ID] = d
 	}
 	return all
@@ -201,34 +204,59 @@ func states(t *Table) map[ID]state {
 
 // checkTable checks what holds for every table at any time.
 func checkTable(t *Table) error {
-	if len(t.byPath) != len(t.byID) || t.Len() != len(t.byID) {
-		return fmt.Errorf("%d paths, %d identities, length %d", len(t.byPath), len(t.byID), t.Len())
+	if err := checkOrder(&t.byID); err != nil {
+		return err
+	}
+	if len(t.byPath) != t.Len() {
+		return fmt.Errorf("%d paths, length %d", len(t.byPath), t.Len())
 	}
 	forks := make(map[ID]map[ID]struct{})
 	for s := range t.All {
+		f := s.fork()
 		switch {
-		case t.Lookup(s.Path) != s || t.ByID(s.ID) != s || s.ID == 0 || s.ID > t.lastID:
+		case t.Lookup(s.Path) != s || t.ByID(s.ID) != s || s.ID == 0 || s.ID > t.LastID():
 			return fmt.Errorf("stream %d is not where its path and identity lead", s.ID)
-		case s.Removed || s.Tail < s.Base || s.JSON != IsJSON(s.ContentType):
-			return fmt.Errorf("stream %d: removed %t, base %d, tail %d, json %t", s.ID, s.Removed, s.Base, s.Tail, s.JSON)
+		case s.Removed || s.Tail < s.Base() || s.JSON != IsJSON(s.ContentType):
+			return fmt.Errorf("stream %d: removed %t, base %d, tail %d, json %t", s.ID, s.Removed, s.Base(), s.Tail, s.JSON)
 		case s.Gone && s.Forks() == 0:
 			return fmt.Errorf("stream %d is gone and nothing keeps it", s.ID)
-		case (s.Source == nil) != (s.fork == nil) || s.Source != nil && t.ByID(s.Source.ID) != s.Source:
-			return fmt.Errorf("stream %d has a source that is not in the table", s.ID)
+		case (s.Source() == nil) != (f == nil) || f != nil && (t.ByID(f.sourceID) != f.source || f.depth != f.source.depth()+1):
+			return fmt.Errorf("stream %d has a source that is not in the table, or is not one below it", s.ID)
+		case unsafe.StringData(s.ContentType) != unsafe.StringData(t.types[s.ContentType]) && len(t.types) < typesMax:
+			return fmt.Errorf("stream %d has a content type of its own", s.ID)
+		case s.TextBytes() != textOf(s):
+			return fmt.Errorf("stream %d has %d bytes of text, its texts have %d", s.ID, s.TextBytes(), textOf(s))
 		}
-		if s.Source != nil {
-			if forks[s.Source.ID] == nil {
-				forks[s.Source.ID] = make(map[ID]struct{})
+		if f != nil {
+			if forks[f.sourceID] == nil {
+				forks[f.sourceID] = make(map[ID]struct{})
 			}
-			forks[s.Source.ID][s.ID] = struct{}{}
+			forks[f.sourceID][s.ID] = struct{}{}
 		}
 	}
 	for s := range t.All {
-		if len(s.forks) != len(forks[s.ID]) || len(s.forks) > 0 && !reflect.DeepEqual(s.forks, forks[s.ID]) {
-			return fmt.Errorf("stream %d refers to forks %v, its forks are %v", s.ID, s.forks, forks[s.ID])
+		if s.Forks() != len(forks[s.ID]) || s.Forks() > 0 && !reflect.DeepEqual(s.rare.forks, forks[s.ID]) {
+			return fmt.Errorf("stream %d refers to %d forks, its forks are %v", s.ID, s.Forks(), forks[s.ID])
 		}
 	}
 	return nil
+}
+
+// textOf counts what TextBytes tells.
+func textOf(s *Stream) int {
+	n := len(s.Path) + len(s.ContentType)
+	_, text := s.ExpiresAt()
+	n += len(text)
+	if f := s.fork(); f != nil {
+		n += len(f.from)
+	}
+	if s.rare != nil {
+		for id := range s.rare.producers {
+			n += len(id)
+		}
+	}
+	seq, _ := s.lastSeq()
+	return n + len(seq)
 }
 
 // sameRecord compares records, taking no body for an empty one.
