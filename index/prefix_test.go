@@ -1,0 +1,25 @@
+package index
+
+import "testing"
+
+func TestDropForgetsWholeBatches(t *testing.T) {
+	for frame, want := range []int{0, 2, 3, 3, 5} {
+		var x Index
+		for i, in := range []uint64{1, 1, 2, 4, 4} {
+			x.Add(Entry{End: uint64(i + 1), Frame: in})
+		}
+		if got := len(x.Through(uint64(frame))); got != want {
+			t.Errorf("Through(%d) has %d appends, want %d", frame, got, want)
+		}
+		if got := x.Drop(uint64(frame)); got != want {
+			t.Errorf("Drop(%d) = %d, want %d", frame, got, want)
+		}
+		if x.Len() != 5-want {
+			t.Errorf("after Drop(%d) there are %d appends", frame, x.Len())
+		}
+		if x.Len() > 0 && x.All()[0].End != uint64(want+1) {
+			t.Errorf("after Drop(%d) the first append ends at %d", frame, x.All()[0].End)
+		}
+		x.Add(Entry{End: 9, Frame: 9})
+	}
+}
