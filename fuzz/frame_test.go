@@ -151,7 +151,7 @@ func readFrames(t testing.TB, data []byte) (opened bool) {
 			return nil
 		}
 	}
-	_, verifyErr := wal.VerifyReplay(disk, "store", replay(&verified))
+	_, verifyErr := wal.VerifyReplay(disk, "store", nil, replay(&verified))
 	_, checkErr := engine.Check(smallStore(disk, newClock(), newRand(1).Uint64))
 
 	engineDisk := disk.Clone()

@@ -15,8 +15,8 @@ const fileBytes = 256 << 10
 
 type memMedium struct{ fs *memfs.FS }
 
-func (m memMedium) Open(replay func(wal.Replayed) error) (wal.Log, error) {
-	return opened(wal.Open(wal.Options{FS: m.fs, Dir: "data", FileBytes: fileBytes}, replay))
+func (m memMedium) Open(start wal.Place, replay func(wal.Replayed) error) (wal.Log, error) {
+	return opened(wal.Open(wal.Options{FS: m.fs, Dir: "data", FileBytes: fileBytes, Prepare: from(start)}, replay))
 }
 
 func (m memMedium) Crash() waltest.Medium { return memMedium{m.fs.Crash(nil, memfs.KeepNone)} }
@@ -28,8 +28,8 @@ type osMedium struct {
 	dir string
 }
 
-func (m osMedium) Open(replay func(wal.Replayed) error) (wal.Log, error) {
-	l, err := opened(wal.Open(wal.Options{FS: vfs.OS, Dir: m.dir, FileBytes: fileBytes}, replay))
+func (m osMedium) Open(start wal.Place, replay func(wal.Replayed) error) (wal.Log, error) {
+	l, err := opened(wal.Open(wal.Options{FS: vfs.OS, Dir: m.dir, FileBytes: fileBytes, Prepare: from(start)}, replay))
 	if err == nil {
 		m.t.Cleanup(func() { l.Close() })
 	}
@@ -42,6 +42,10 @@ func (m osMedium) Crash() waltest.Medium {
 		m.t.Fatal(err)
 	}
 	return osMedium{m.t, dir}
+}
+
+func from(start wal.Place) func(wal.Store) (wal.Place, error) {
+	return func(wal.Store) (wal.Place, error) { return start, nil }
 }
 
 func opened(l *wal.Files, _ wal.Recovery, err error) (wal.Log, error) {

@@ -12,9 +12,10 @@ import (
 // goes with it. Both are on the medium under temporary names, so that rotation
 // needs no space: a rename only.
 type spare struct {
-	file  vfs.File
-	store vfs.File
-	next  Store // content of store
+	file   vfs.File
+	reused bool // file was a log file before
+	store  vfs.File
+	next   Store // content of store; under serving
 }
 
 // close gives the files up and leaves them on the medium.
@@ -53,13 +54,19 @@ var errNoSpare = fmt.Errorf("wal: no room for the next log file: %w", ErrNoSpace
 // is called under serving.
 func (l *Files) provide(stop func() bool) error {
 	s, err := l.makeSpare(stop)
+	if errors.Is(err, errNoSpare) && len(l.recycled) > 1 {
+		// Beside a recycled file only STORE needs space, a page of it.
+		if err = l.lessRecycled(); err == nil {
+			s, err = l.makeSpare(stop)
+		}
+	}
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
 	l.spare = s
 	l.mu.Unlock()
-	return nil
+	return l.setAside()
 }
 
 // makeSpare makes the files of the next spare. After an error, nothing of them
@@ -76,7 +83,7 @@ func (l *Files) makeSpare(stop func() bool) (_ *spare, err error) {
 			return
 		}
 		full := errors.Is(err, ErrNoSpace)
-		if rerr := l.discard(s); rerr != nil {
+		if rerr := l.discardSpare(s); rerr != nil {
 			// The space is not given back and the names are taken: no later attempt
 			// could succeed.
 			err = errors.Join(fmt.Errorf("wal: make %s: %w", l.paths.next(), err), rerr)
@@ -91,20 +98,27 @@ func (l *Files) makeSpare(stop func() bool) (_ *spare, err error) {
 		if err = linked(cur.file, cur.path); err != nil {
 			return nil, err
 		}
+		if err = linked(l.storeFile, l.paths.store()); err != nil {
+			return nil, err
+		}
 	}
 	if err = l.clear(); err != nil {
 		return nil, err
 	}
+	// STORE comes first: on a full disk a recycled file is not touched before
+	// there is all that it needs.
+	if s.store, err = makeStore(l.fs, l.paths.storeTmp(), s.next); err != nil {
+		return nil, err
+	}
+	if len(l.recycled) > 0 {
+		s.reused = true
+		s.file, err = l.reuse()
+		return s, err
+	}
 	if s.file, err = l.fs.Create(l.paths.next()); err != nil {
 		return nil, err
 	}
-	if err = l.fill(s.file, stop); err != nil {
-		return nil, err
-	}
-	if s.store, err = makeStoreTmp(l.fs, l.paths, s.next); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s, l.fill(s.file, stop)
 }
 
 // clear removes the names of a spare. They are not this owner's, which has
@@ -138,27 +152,26 @@ func (l *Files) fill(file vfs.File, stop func() bool) error {
 	return file.Sync()
 }
 
-// discard removes what there is of a spare. A name that leads to somebody
-// else's file is left alone.
-func (l *Files) discard(s *spare) error {
-	defer s.close()
-	var errs []error
-	for _, part := range []struct {
-		file vfs.File
-		path string
-	}{{s.file, l.paths.next()}, {s.store, l.paths.storeTmp()}} {
-		if part.file == nil {
-			continue
-		}
-		err := linked(part.file, part.path)
-		if err == nil {
-			err = l.fs.Remove(part.path)
-		}
-		if err != nil && !errors.Is(err, ErrFenced) {
-			errs = append(errs, err)
-		}
+// discardSpare removes what there is of a spare.
+func (l *Files) discardSpare(s *spare) error {
+	return errors.Join(l.discard(s.file, l.paths.next()), l.discard(s.store, l.paths.storeTmp()))
+}
+
+// discard closes and removes a file of this owner's, if there is one. A name
+// that leads to somebody else's file is left alone.
+func (l *Files) discard(file vfs.File, path string) error {
+	if file == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	defer file.Close()
+	err := linked(file, path)
+	if err == nil {
+		err = l.fs.Remove(path)
+	}
+	if errors.Is(err, ErrFenced) {
+		return nil
+	}
+	return err
 }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

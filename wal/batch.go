@@ -9,7 +9,7 @@ type Batch struct {
 	records int
 	done    chan struct{}
 	err     error // set before done is closed
-	pos     Pos   // set before Committed
+	place   Place // set before Committed
 }
 
 // Done is closed when the batch is durable or failed; Err tells which.
@@ -26,7 +26,10 @@ func (b *Batch) Payload() []byte { return b.payload }
 func (b *Batch) Records() int { return b.records }
 
 // Pos is where the frame of the batch begins, from the call of Committed on.
-func (b *Batch) Pos() Pos { return b.pos }
+func (b *Batch) Pos() Pos { return b.place.Pos }
+
+// Seq is the sequence of the frame of the batch, from the call of Committed on.
+func (b *Batch) Seq() uint64 { return b.place.Seq }
 
 // finish tells everybody how it ended.
 func (b *Batch) finish(err error) {

@@ -53,6 +53,10 @@ func TestHeadersComeBackAsWritten(t *testing.T) {
 	if got, err := ParseFileHeader(b[6:]); err != nil || got != h || len(b) != 6+headerBytes {
 		t.Errorf("file header %+v, %v", got, err)
 	}
+	h.Reused = true
+	if got, err := ParseFileHeader(h.Append(nil)); err != nil || got != h {
+		t.Errorf("header of a reused file %+v, %v", got, err)
+	}
 	s := Store{ID: UUID{4, 5}, Created: 77, First: 3, Newest: 12}
 	if got, err := ParseStore(s.Append(nil)); err != nil || got != s {
 		t.Errorf("store %+v, %v", got, err)

@@ -19,11 +19,11 @@ func (g *Group) Commit() (bool, error) {
 	g.queue = slices.Delete(g.queue, 0, 1)
 	g.mu.Unlock()
 
-	pos, err := g.log.Append(Frame{Payload: b.payload, Records: b.records, At: g.o.Now()})
+	place, err := g.log.Append(Frame{Payload: b.payload, Records: b.records, At: g.o.Now()})
 	if err != nil {
 		return false, g.fail(err, b)
 	}
-	b.pos = pos
+	b.place = place
 	g.mu.Lock()
 	g.staged -= int64(len(b.payload))
 	g.claimed -= FrameSize(len(b.payload))
@@ -54,11 +54,16 @@ func (g *Group) Commit() (bool, error) {
 // Witness writes a witness for the newest frame. It does nothing when there is
 // one, or when a staged batch is going to testify. An error is final and
 // matches ErrFailed.
-func (g *Group) Witness() error {
+func (g *Group) Witness() error { return g.witness(false) }
+
+// witness is Witness. held means that staged batches have to wait and testify
+// for nothing; then it does nothing that would take the room claimed for them.
+func (g *Group) witness(held bool) error {
 	g.committing.Lock()
 	defer g.committing.Unlock()
 	g.mu.Lock()
-	if g.err != nil || !g.untold || len(g.queue) > 0 {
+	waits := len(g.queue) > 0 && (!held || g.claimed+FrameSize(0) > g.room)
+	if g.err != nil || !g.untold || waits {
 		defer g.mu.Unlock()
 		return g.err
 	}
@@ -93,6 +98,21 @@ func (g *Group) Allocate() error {
 	defer g.mu.Unlock()
 	g.room = g.log.Room()
 	g.full = full
+	return err
+}
+
+// Trim gives up what the log holds in files before upTo.File. It does not wait
+// for commits, nor they for it but for moments. The errors are those of
+// Log.Trim: one that matches ErrNoSpace or ErrClosed leaves everything as it
+// was; others are final and match ErrFailed.
+func (g *Group) Trim(upTo Pos) error {
+	err := g.log.Trim(upTo)
+	switch {
+	case err == nil:
+		g.SpaceFreed() // a full disk may have a spare now
+	case errors.Is(err, ErrFailed):
+		return g.fail(err, nil)
+	}
 	return err
 }
 

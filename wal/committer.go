@@ -15,6 +15,7 @@ const allocateRetry = time.Second
 func (g *Group) drain() {
 	for {
 		if !g.o.Manual {
+			g.awaitRelease()
 			g.awaitSpare()
 			g.gather()
 		}
@@ -43,6 +44,37 @@ func (g *Group) awaitSpare() {
 			return
 		}
 	}
+}
+
+// awaitRelease waits while Hold keeps the next batch from being committed. The
+// frame before it gets its witness all the same: the wait may be long.
+func (g *Group) awaitRelease() {
+	for g.o.Hold != nil && g.waiting() {
+		released := g.o.Hold()
+		if released == nil {
+			return
+		}
+		var idle <-chan time.Time
+		if g.o.WitnessIdle > 0 && g.owesWitness() {
+			idle = time.After(g.o.WitnessIdle)
+		}
+		select {
+		case <-released:
+		case <-idle:
+			g.witness(true) // a failure was told to everybody by fail
+		case <-g.ended:
+			return
+		case <-g.quit:
+			return
+		}
+	}
+}
+
+// waiting tells whether a batch is staged.
+func (g *Group) waiting() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.queue) > 0
 }
 
 // gather lets others run as long as that adds to the open batch. A commit costs

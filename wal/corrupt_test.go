@@ -166,6 +166,12 @@ func TestCorruptionTable(t *testing.T) {
 		{name: "header version", end: "seal", damage: func(m image) { m[filePath(2)][8] = 9 }, path: filePath(2), version: true},
 		{name: "header crc", end: "seal", damage: func(m image) { m[filePath(2)][headerCRCAt] ^= 1 }, path: filePath(2)},
 		{name: "header shard", end: "seal", damage: func(m image) { m[filePath(2)][12] = 1; m.rechecksum(2) }, path: filePath(2), offset: func(image) int64 { return 12 }},
+		{name: "header reused twice", end: "seal", damage: func(m image) { m[filePath(2)][84] = 2; m.rechecksum(2) }, path: filePath(2), offset: func(image) int64 { return 84 }},
+		{name: "header reused and written whole", end: "seal", damage: func(m image) {
+			m[filePath(2)][84] = 1
+			clear(m[filePath(2)][88:96])
+			m.rechecksum(2)
+		}, path: filePath(2), offset: func(image) int64 { return 84 }},
 		{name: "header reserved", end: "seal", damage: func(m image) { m[filePath(2)][100] = 1; m.rechecksum(2) }, path: filePath(2), offset: func(image) int64 { return 100 }},
 		{name: "header of another store", end: "seal", damage: func(m image) { m[filePath(2)][24] ^= 1; m.rechecksum(2) }, path: filePath(2), offset: func(image) int64 { return 24 }},
 		{name: "header predecessor end", end: "seal", damage: func(m image) {
@@ -196,8 +202,8 @@ func TestCorruptionTable(t *testing.T) {
 			copy(m[filePath(1)][at(m, 1, 1):][:pageBytes], m[filePath(1)][at(m, 1, 0):][:pageBytes])
 		}, path: filePath(1), offset: func(m image) int64 { return at(m, 1, 1) + 32 }},
 		{name: "sealed file cut", end: "seal", damage: func(m image) { m[filePath(2)] = m[filePath(2)][:at(m, 2, 4)] }, path: filePath(2), offset: func(m image) int64 { return at(m, 2, 4) }},
-		{name: "sealed file cut inside its seal", end: "seal", damage: func(m image) { m[filePath(2)] = m[filePath(2)][:len(m[filePath(2)])-1] },
-			path: filePath(2), offset: func(m image) int64 { return int64(len(m[filePath(2)]) - 1) }},
+		{name: "sealed file cut inside its seal", end: "seal", damage: func(m image) { m[filePath(2)] = m[filePath(2)][:at(m, 2, last(m, 2))+pageBytes-1] },
+			path: filePath(2), offset: func(m image) int64 { return at(m, 2, last(m, 2)) + pageBytes - 1 }},
 		{name: "sealed file grown by zeros", end: "seal", damage: func(m image) { m[filePath(2)] = append(m[filePath(2)], make([]byte, 9000)...) }},
 		{name: "sealed file grown by others", end: "seal", damage: func(m image) { m[filePath(2)] = append(m[filePath(2)], 0, 0, 7) },
 			path: filePath(2), offset: func(m image) int64 { return int64(len(m[filePath(2)]) + 2) }},
@@ -324,12 +330,19 @@ func TestCorruptionTable(t *testing.T) {
 // or seal; and no acknowledged record changes.
 func TestEveryBitFlipIsDetectedOrHarmless(t *testing.T) {
 	seed := testSeed(t)
-	for _, end := range []string{"witness", "seal"} {
+	for _, end := range []string{"witness", "seal", "witness in a file used again"} {
 		t.Run(end, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 8))
 			fs := memfs.New()
 			var want []string
+			var prepare func(Store) (Place, error)
+			if end == "witness in a file used again" {
+				fs, prepare, want = reusedImage(t)
+			}
 			for n := range 2 {
+				if prepare != nil {
+					break
+				}
 				l, _, _ := mustOpen(t, testOptions(fs))
 				for i := range 2 {
 					r := fmt.Sprint(n, strings.Repeat("r", 4500*i+20))
@@ -354,7 +367,7 @@ func TestEveryBitFlipIsDetectedOrHarmless(t *testing.T) {
 					mask := byte(1) << rng.IntN(8)
 					flip(t, fs, name, off, mask)
 					var h history
-					_, err := VerifyReplay(fs, testDir, h.replay)
+					_, err := VerifyReplay(fs, testDir, prepare, h.replay)
 					flip(t, fs, name, off, mask)
 					kind := where(off)
 					var corrupt *frame.CorruptError
@@ -379,11 +392,38 @@ func TestEveryBitFlipIsDetectedOrHarmless(t *testing.T) {
 			if kinds["detected"] == 0 || kinds["unused"] == 0 {
 				t.Errorf("implausible: %v", kinds)
 			}
+			if prepare != nil && kinds["unused"] < fileBytesMin/2 {
+				t.Error("the file has no bytes of its earlier use")
+			}
 			if end == "seal" && kinds["last"] != 0 {
 				t.Errorf("%d flips of the last seal were not detected", kinds["last"])
 			}
 		})
 	}
+}
+
+// reusedImage is a store of one log file, which is full of frames of an earlier
+// use after the few of its own.
+func reusedImage(t testing.TB) (*memfs.FS, func(Store) (Place, error), []string) {
+	t.Helper()
+	fs, w := memfs.New(), &life{}
+	l := reusedLog(t, testOptions(fs), w)
+	for i := range 2 {
+		if err := w.append(l, 4500*i+20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Witness(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Trim(w.start().Pos); err != nil {
+		t.Fatal(err)
+	}
+	m := image(fs.Snapshot())
+	maps.DeleteFunc(m, func(name string, _ []byte) bool {
+		return name != filePath(4) && name != (paths{testDir}).store()
+	})
+	return m.mount(t), w.prepare, w.sent[w.saved:]
 }
 
 // classify tells of each byte of a file whether it is used, unused, or of the

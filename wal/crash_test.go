@@ -13,12 +13,15 @@ import (
 	"tailrace/internal/vfs/memfs"
 )
 
-// life is what clients know of one store across its processes: every record
-// sent, in order, and how many were acknowledged.
+// life is what is known of one store across its processes: every record sent,
+// in order, how many were acknowledged, and how many are durable elsewhere, so
+// that the log is needed for the others only.
 type life struct {
-	sent  []string
-	acked int
-	n     int // records ever sent: no two are equal
+	sent   []string
+	places []Place // of the acknowledged ones
+	acked  int
+	saved  int
+	n      int // records ever sent: no two are equal
 }
 
 // append sends one record of about size bytes.
@@ -26,21 +29,37 @@ func (w *life) append(l Log, size int) error {
 	w.n++
 	record := fmt.Sprintf("%d:%s", w.n, strings.Repeat("z", size))
 	w.sent = append(w.sent, record)
-	if _, err := l.Append(frameOf(record)); err != nil {
+	place, err := l.Append(frameOf(record))
+	if err != nil {
 		return err
 	}
-	w.acked = len(w.sent)
+	w.acked, w.places = len(w.sent), append(w.places, place)
 	return nil
 }
+
+// save makes all but so many of the acknowledged records durable elsewhere.
+func (w *life) save(left int) { w.saved = max(w.saved, w.acked-left) }
+
+// start is the place of the newest record that was saved.
+func (w *life) start() (p Place) {
+	if w.saved > 0 {
+		p = w.places[w.saved-1]
+	}
+	return p
+}
+
+func (w *life) prepare(Store) (Place, error) { return w.start(), nil }
 
 // open starts a process on the store and checks what it finds. A law that does
 // not hold is a lawError; other errors are of the file system.
 func (w *life) open(o Options) (*Files, error) {
-	l, _, got, err := openWith(o)
+	var h history
+	o.Prepare = w.prepare
+	l, _, err := Open(o, h.replay)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.found(got); err != nil {
+	if err := w.found(&h); err != nil {
 		l.Close()
 		return nil, err
 	}
@@ -49,11 +68,21 @@ func (w *life) open(o Options) (*Files, error) {
 
 // found is told what a restart replayed. From then on it stays: a client may
 // have seen it.
-func (w *life) found(got []string) error {
-	if err := checkPrefix(got, w.sent[:w.acked], w.sent); err != nil {
+func (w *life) found(h *history) error {
+	if err := checkPrefix(h.records, w.sent[w.saved:w.acked], w.sent[w.saved:]); err != nil {
 		return &lawError{err}
 	}
-	w.sent, w.acked = w.sent[:len(got):len(got)], len(got)
+	n := w.saved + len(h.records)
+	for i := w.saved; i < n; i++ {
+		place := Place{h.pos[i-w.saved], h.seqs[i-w.saved]}
+		if i < w.acked && w.places[i] != place {
+			return &lawError{fmt.Errorf("record %d was at %v and is at %v", i, w.places[i], place)}
+		}
+		if i >= w.acked {
+			w.places = append(w.places, place)
+		}
+	}
+	w.sent, w.acked = w.sent[:n:n], n
 	return nil
 }
 
@@ -62,7 +91,7 @@ type lawError struct{ err error }
 func (e *lawError) Error() string { return e.err.Error() }
 
 func (w *life) clone() *life {
-	return &life{sent: slices.Clone(w.sent), acked: w.acked, n: w.n}
+	return &life{sent: slices.Clone(w.sent), places: slices.Clone(w.places), acked: w.acked, saved: w.saved, n: w.n}
 }
 
 // aftermath opens a store on a file system that works, twice, works with it,
@@ -91,7 +120,7 @@ func (w *life) aftermath(o Options, mem *memfs.FS) error {
 		mem = mem.Crash(nil, memfs.KeepNone)
 		o.FS = mem
 	}
-	if _, err := Verify(mem, testDir); err != nil {
+	if _, err := VerifyReplay(mem, testDir, w.prepare, nil); err != nil {
 		return fmt.Errorf("verify after the crash: %w", err)
 	}
 	_, err := w.open(o)
@@ -360,9 +389,12 @@ func randomProcess(o Options, w *life, rng *rand.Rand) error {
 		if err != nil {
 			return err
 		}
-		switch rng.IntN(12) {
-		case 0:
+		switch rng.IntN(14) {
+		case 0, 12:
 			err = l.Allocate()
+		case 13:
+			w.save(rng.IntN(10))
+			err = l.Trim(w.start().Pos)
 		case 1, 2:
 			err = l.Witness()
 		case 3:

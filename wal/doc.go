@@ -1,6 +1,7 @@
 // Package wal is the write-ahead log: one sequence of opaque records shared by
 // all streams. A record is durable, in its place in the sequence, when the
-// append that carried it returned; replay hands all of them back in order.
+// append that carried it returned; replay hands all of them back in order. What
+// the caller has made durable elsewhere is trimmed from the front, file by file.
 //
 // The package knows nothing of streams. It knows three things: a frame (what
 // one sync makes durable), a file (a run of frames, chained to the file before
@@ -11,15 +12,17 @@
 //	LOCK                          held by the one process that has the log open
 //	STORE                         identity of the store, first file, floor of the newest
 //	STORE.tmp                     the next STORE, made ahead with the spare
+//	STORE.trim                    the STORE of the next trim, made ahead too
 //	wal/00000000000000000042.wal  a log file
-//	wal/next.tmp                  the spare: the next log file, written with zeros
+//	wal/next.tmp                  the spare: the next log file, written ahead
 //	wal/rewrite.tmp               the last file while recovery seals it
 //
 // The chain of files is its own authority: each header names its predecessor,
 // the position where that one ended and the checksum of its last frame. STORE
 // names the first file, and a floor for the number of the last: it is raised
 // before a file takes its first frame, so a file with frames cannot go missing
-// unnoticed, wherever in the chain it stood.
+// unnoticed, wherever in the chain it stood. A log file below the first one is
+// none: it was given up, is not read, and is removed by the next open.
 //
 // Numbers in all tables are little-endian.
 //
@@ -31,7 +34,7 @@
 //	12      4     shards    1
 //	16      16    store     random; every log file carries it
 //	32      8     created   unix milliseconds
-//	40      8     first     number of the first log file
+//	40      8     first     number of the first log file; raised by a trim
 //	48      8     newest    floor: no file below or at it may be missing; 0 = none yet
 //	56      4     reserved  zero; readers reject anything else
 //	60      4     crc       CRC-32C of the bytes before it
@@ -50,8 +53,9 @@
 //	64      8     pred file   number of the predecessor, file - 1; 0 for file 1
 //	72      8     pred end    position after the predecessor's last frame
 //	80      4     pred crc    crc of the predecessor's last frame
-//	84      4     reserved    zero
-//	88      8     file bytes  length of the file until its seal cuts it;
+//	84      4     reused      1 = the file was used before, see below; 0 = it was
+//	                          written with zeros, or whole by recovery
+//	88      8     file bytes  length of the file until a seal cuts it;
 //	                          0 = written whole by recovery, never without seal
 //	96      3996  reserved    zero; readers reject anything else
 //	4092    4     crc         CRC-32C of the bytes before it
@@ -98,32 +102,66 @@
 // Zeros and the length of a file never mean the end of the log. But a length
 // that was cut to the end of a seal means that this seal is on the medium: the
 // cut comes after its sync. The last page of a file stays unused, so that
-// there is something to cut.
+// there is something to cut. Only a file without successor is cut: one that has
+// a successor was synced before that got its name.
 //
 // # Life of a file
 //
 // The spare is allocated, written with zeros and synced ahead of need, so that
 // a commit overwrites existing blocks: it needs no space and no journal.
-// Rotation seals the current file, cuts it to its end, writes the header of
-// the spare, gives it its name, and raises the floor in STORE. Every step is
-// synced before the next one begins:
+// Rotation seals the current file, writes the header of the spare, gives it its
+// name, and raises the floor in STORE. Every step is synced before the next one
+// begins:
 //
 //	crash after                  opening finds
 //	spare made                   next.tmp, removed
 //	seal synced                  last file sealed, longer than its end: rewritten
-//	sealed file cut              last file sealed: complete
 //	header of the spare synced   the same
 //	spare renamed                a last file without frames: rewritten as a seal
 //	STORE renamed                the same
 //	first frame synced           normal
 //
-// Opening reads everything before it changes anything. A last file that was
-// not sealed and cut is copied, frame by frame, into rewrite.tmp under a new
-// epoch and salt, sealed, synced and renamed over the original: what was read
-// may have been in the page cache only, now it is on the medium. That rename
-// also fences: a process that still had the file open finds it unlinked when
-// it next commits, and stops. Every open begins a new file; nothing is
-// appended to a file of an earlier process.
+// A trim raises the first file in STORE, by a rename, and has nothing more to do
+// with the files before it:
+//
+//	crash after                  opening finds
+//	STORE.trim written           STORE.trim, removed
+//	STORE renamed                log files below the first, removed
+//	STORE.tmp written again      the same
+//	files removed                normal
+//
+// It needs no space: STORE.trim and the STORE.tmp of a spare have their blocks.
+//
+// # Files used again
+//
+// A few of the files that were given up become spares, by a rename to next.tmp.
+// They have their full length, in blocks that were written, so nothing is
+// written again and a full disk does not matter. Their old frames stay in place
+// behind the new header. They are no frames of the file: their checksums are of
+// another salt, and should two salts agree, they carry a lower file number. So
+// they are neither read nor witnesses. But what stands behind the newest frame
+// is not zeros then, and proves nothing: only a frame of this very file that
+// begins there is reported as a torn tail, and bytes after a seal are no fault.
+// The header says so, because in any other file those bytes are evidence.
+//
+// A log file must not be kept by a hard link: its content changes.
+//
+// # Opening
+//
+// Opening reads everything before it changes anything. What the caller has
+// durable elsewhere is verified as far as it is there, and not replayed. A log
+// that begins after the frame that the caller needs next is corrupt; so is one
+// that ends before the newest frame the caller has, whatever its end looks like.
+// Files that hold nothing the caller needs are given up before anything takes
+// space.
+//
+// A last file that was not sealed and cut is copied, frame by frame, into
+// rewrite.tmp under a new epoch and salt, sealed, synced and renamed over the
+// original: what was read may have been in the page cache only, now it is on
+// the medium. That rename also fences: a process that still had the file open
+// finds it unlinked when it next commits, and stops. It also stops when it
+// would rotate or trim, and STORE is not the file that it put there. Every open
+// begins a new file; nothing is appended to a file of an earlier process.
 //
 // A failed write, sync or rename ends the log (ErrFailed). Nothing is retried:
 // after a failed sync the system may have dropped the data, and a second sync

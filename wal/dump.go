@@ -46,6 +46,9 @@ func dump(out io.Writer, r io.ReaderAt, size int64) error {
 	} else {
 		fmt.Fprintf(out, "  file bytes   %d\n", h.FileBytes)
 	}
+	if h.Reused {
+		fmt.Fprintf(out, "  reused       after the end may be bytes of an earlier file\n")
+	}
 	fmt.Fprintf(out, "  crc          %08x\n", s.chain)
 	for {
 		at := s.pos
@@ -75,15 +78,19 @@ func dumpEnd(out io.Writer, s *fileScan) error {
 	if err != nil {
 		return err
 	}
+	rest := "zeros"
+	if s.header.Reused {
+		rest = "nothing of this file"
+	}
 	switch {
 	case s.complete():
 		fmt.Fprintf(out, "end at %d: sealed\n", s.pos)
 	case s.seal != 0:
-		fmt.Fprintf(out, "end at %d: sealed, zeros up to %d\n", s.pos, s.win.size)
+		fmt.Fprintf(out, "end at %d: sealed, %s up to %d\n", s.pos, rest, s.win.size)
 	case torn:
 		fmt.Fprintf(out, "end at %d: torn tail, %s\n", s.pos, s.invalid)
 	default:
-		fmt.Fprintf(out, "end at %d: no seal, zeros up to %d\n", s.pos, s.win.size)
+		fmt.Fprintf(out, "end at %d: no seal, %s up to %d\n", s.pos, rest, s.win.size)
 	}
 	return nil
 }

@@ -62,6 +62,31 @@ var faultScenarios = map[string]struct{ prepare, run act }{
 			return errors.Join(w.append(l, 10), l.Close())
 		},
 	},
+	"trim": {
+		prepare: func(o Options, w *life) error {
+			l, err := w.open(o)
+			for err == nil && l.cur.number < 3 {
+				err = w.append(l, 14000)
+			}
+			w.save(1) // the next owner has files to trim
+			abandon(o)
+			return err
+		},
+		run: func(o Options, w *life) error {
+			l, err := w.open(o)
+			if err != nil {
+				return err
+			}
+			for begin := l.cur.number; err == nil && l.cur.number < begin+4; {
+				err = w.append(l, 14000)
+			}
+			for range 2 { // without a spare and with one
+				w.save(0)
+				err = errors.Join(err, l.Trim(w.start().Pos), l.Allocate(), w.append(l, 40000), w.append(l, 40000))
+			}
+			return errors.Join(err, l.Close())
+		},
+	},
 	"rotation at the last page": {
 		prepare: func(Options, *life) error { return nil },
 		run: func(o Options, w *life) (err error) {
@@ -90,7 +115,7 @@ var faultScenarios = map[string]struct{ prepare, run act }{
 			}
 			defer func() { err = errors.Join(err, l.Close()) }()
 			mem := o.FS.(*faultfs.FS).Base()
-			for _, path := range []string{l.paths.next(), l.paths.storeTmp()} {
+			for _, path := range []string{l.paths.next(), l.paths.storeTmp(), l.paths.trim()} {
 				file, err := mem.Create(path)
 				if err != nil {
 					return err

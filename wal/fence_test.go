@@ -46,6 +46,7 @@ func TestNewerOwnerFencesTheOlder(t *testing.T) {
 		"append to a fresh file": {frames: 0, stale: appendStep},
 		"witness":                {frames: 3, stale: (*Files).Witness},
 		"close":                  {frames: 3, stale: (*Files).Close},
+		"trim":                   {frames: 20, stale: func(l *Files) error { return l.Trim(Pos{File: 2}) }},
 		"rotation": {frames: 12, stale: func(l *Files) error {
 			_, err := l.Append(frameOf("stale", string(make([]byte, 20000))))
 			return err
@@ -94,9 +95,9 @@ func TestNewerOwnerFencesTheOlder(t *testing.T) {
 }
 
 // Rotation puts files in service by their temporary names. When somebody else's
-// file has such a name, it is not taken.
+// file has such a name, it is not taken, nor is somebody else's STORE replaced.
 func TestRotationTakesOnlyItsOwnFiles(t *testing.T) {
-	for _, path := range []string{paths{testDir}.next(), paths{testDir}.storeTmp()} {
+	for _, path := range []string{paths{testDir}.next(), paths{testDir}.storeTmp(), paths{testDir}.store()} {
 		fs := memfs.New()
 		l, _, _ := mustOpen(t, testOptions(fs))
 		for l.rest() > 0 {
@@ -119,6 +120,40 @@ func TestRotationTakesOnlyItsOwnFiles(t *testing.T) {
 		}
 		_, _, got := mustOpen(t, testOptions(fs))
 		wantRecords(t, got, want)
+	}
+}
+
+// The same of a trim: it neither takes nor replaces a STORE that is not its own.
+func TestTrimTakesOnlyItsOwnFiles(t *testing.T) {
+	for _, path := range []string{paths{testDir}.trim(), paths{testDir}.store()} {
+		fs, w := memfs.New(), &life{}
+		l, err := w.open(testOptions(fs))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fillTo(t, l, w, 4)
+		if err := l.Allocate(); err != nil {
+			t.Fatal(err)
+		}
+		replaceFile(t, fs, path, readAll(t, fs, path))
+		stores := func() (all []string) {
+			for _, name := range []string{l.paths.store(), l.paths.trim(), l.paths.storeTmp()} {
+				all = append(all, string(readAll(t, fs, name)))
+			}
+			return all
+		}
+		before := stores()
+		if err := l.Trim(Pos{File: 4}); !errors.Is(err, ErrFenced) {
+			t.Fatalf("%s was replaced: %v", path, err)
+		}
+		if !slices.Equal(stores(), before) || len(logFiles(fs)) != 4 {
+			t.Fatalf("%s was replaced, and something changed", path)
+		}
+		l.Close()
+		if l, err = w.open(testOptions(fs)); err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, l)
 	}
 }
 
@@ -173,23 +208,50 @@ func TestFencingLosesNothingAcknowledgedMeanwhile(t *testing.T) {
 // one of them goes on, and the log has everything that was acknowledged, or
 // refuses to open and says so.
 func TestFencingAtEveryOperationOfOpen(t *testing.T) {
+	for _, spare := range []bool{false, true} {
+		fenceAtEveryOperationOfOpen(t, false, false, spare)
+		fenceAtEveryOperationOfOpen(t, true, false, spare)
+		fenceAtEveryOperationOfOpen(t, true, true, spare)
+	}
+}
+
+// fenceAtEveryOperationOfOpen has the older owner rotate, or trim, with or
+// without a spare. saves is whether the newer one finds files that it gives up
+// itself.
+func fenceAtEveryOperationOfOpen(t *testing.T, saves, trims, spare bool) {
 	refused := 0
 	k := 1
 	for ; ; k++ {
 		mem := memfs.New()
 		old, _, _ := mustOpen(t, testOptions(mem))
 		var acked []string
-		put := func(l *Files, name string, n int) (err error) {
+		var places []Place
+		put := func(l *Files, name string, n int) error {
 			for _, r := range names(name, n) {
-				if _, err = l.Append(frameOf(r)); err != nil {
+				place, err := l.Append(frameOf(r))
+				if err != nil {
 					return err
 				}
-				acked = append(acked, r)
+				acked, places = append(acked, r), append(places, place)
 			}
 			return nil
 		}
-		if err := put(old, "old", 5); err != nil {
+		before := 5
+		if saves {
+			before = 50
+		}
+		if err := put(old, "old", before); err != nil {
 			t.Fatal(err)
+		}
+		var saved Place
+		if saves {
+			saved, acked = places[before/2], acked[before/2+1:]
+		}
+		prepare := func(Store) (Place, error) { return saved, nil }
+		if spare {
+			if err := old.Allocate(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		mem.BreakLock(paths{testDir}.lock())
 		f := faultfs.New(mem)
@@ -197,11 +259,18 @@ func TestFencingAtEveryOperationOfOpen(t *testing.T) {
 		f.Inject(func(op faultfs.Op) faultfs.Fault {
 			if op.N == k {
 				reached = true
-				put(old, "late", 14) // it may be fenced
+				if trims {
+					saved, acked = places[len(places)-1], nil
+					old.Trim(saved.Pos) // it may be fenced
+				} else {
+					put(old, "late", 14) // it may be fenced
+				}
 			}
 			return faultfs.Fault{}
 		})
-		l, _, _, err := openWith(testOptions(f))
+		o := testOptions(f)
+		o.Prepare = prepare
+		l, _, _, err := openWith(o)
 		if !reached {
 			break
 		}
@@ -217,7 +286,9 @@ func TestFencingAtEveryOperationOfOpen(t *testing.T) {
 		}
 		old.Close()
 		mem.BreakLock(paths{testDir}.lock())
-		_, _, got, err := openWith(testOptions(mem))
+		o = testOptions(mem)
+		o.Prepare = prepare
+		_, _, got, err := openWith(o)
 		var corrupt *frame.CorruptError
 		if errors.As(err, &corrupt) {
 			refused++
@@ -232,7 +303,7 @@ func TestFencingAtEveryOperationOfOpen(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d operations, at %d of them the store refuses to open", k-1, refused)
+	t.Logf("saves %v, trims %v, spare %v: %d operations, at %d of them the store refuses to open", saves, trims, spare, k-1, refused)
 	if refused > 2 {
 		t.Errorf("the store refuses to open after %d of %d operations", refused, k-1)
 	}

@@ -11,7 +11,7 @@ import (
 
 // Files is a Log on files.
 //
-// Locks are taken in the order appending, serving, mu. cur is written under
+// Locks are taken in the order trimming, appending, serving, mu. cur is written under
 // appending and mu, so holding either is enough to read it; its number and file
 // change under serving too.
 type Files struct {
@@ -20,13 +20,18 @@ type Files struct {
 	paths paths
 	epoch uint64
 
+	trimming  sync.Mutex // Trim, Close: one at a time
 	appending sync.Mutex // Append, Witness, Close: one at a time
 	buf       []byte     // under appending: the frame being written
 	lastAt    int64      // under appending: latest time in any frame
 
-	serving  sync.Mutex  // making a spare and putting it in service
-	store    Store       // under serving: as on the medium
-	stopping atomic.Bool // Close waits: whoever makes a spare gives up
+	serving   sync.Mutex  // making a spare and putting it in service
+	store     Store       // under serving: as on the medium
+	storeFile vfs.File    // under serving: STORE
+	aside     vfs.File    // under serving: STORE.trim, nil when it is not there
+	retired   []logFile   // under serving: sealed by this owner and still open, oldest first
+	recycled  []logFile   // under serving: given up, open, and wait to become the spare
+	stopping  atomic.Bool // Close waits: whoever makes a spare gives up
 
 	mu     sync.Mutex // the fields below; held for no I/O
 	cur    current
@@ -121,30 +126,30 @@ func (l *Files) fail(err error) error {
 }
 
 // Append implements Log.
-func (l *Files) Append(f Frame) (Pos, error) {
+func (l *Files) Append(f Frame) (Place, error) {
 	if len(f.Payload) > l.FrameBytesMax() {
-		return Pos{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrFrameTooLarge, len(f.Payload), l.FrameBytesMax())
+		return Place{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrFrameTooLarge, len(f.Payload), l.FrameBytesMax())
 	}
 	n, err := countRecords(f.Payload)
 	if err != nil {
-		return Pos{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return Place{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if n != f.Records || n == 0 {
-		return Pos{}, fmt.Errorf("%w: %d records found, %d claimed", ErrMalformed, n, f.Records)
+		return Place{}, fmt.Errorf("%w: %d records found, %d claimed", ErrMalformed, n, f.Records)
 	}
 	l.appending.Lock()
 	defer l.appending.Unlock()
 	if err := l.usable(); err != nil {
-		return Pos{}, err
+		return Place{}, err
 	}
 	if FrameSize(len(f.Payload)) > l.rest() {
 		if err := l.rotate(); err != nil {
-			return Pos{}, l.fail(err)
+			return Place{}, l.fail(err)
 		}
 	}
-	at := Pos{l.cur.number, l.cur.pos}
+	at := Place{Pos{l.cur.number, l.cur.pos}, l.cur.seq + 1}
 	if err := l.write(FrameHeader{Records: f.Records, At: f.At}, f.Payload); err != nil {
-		return Pos{}, l.fail(err)
+		return Place{}, l.fail(err)
 	}
 	return at, nil
 }

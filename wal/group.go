@@ -28,6 +28,11 @@ type GroupOptions struct {
 	WitnessIdle    time.Duration // idleness after which the newest frame gets its witness; default 50 ms, negative: never
 	StagedBytesMax int64         // bytes staged and not yet durable; default 64 MiB. One record is taken whatever its size
 
+	// Hold is asked before each commit. While it returns a channel, the commit
+	// waits until that is closed, or the group is closed or fails, and asks again;
+	// nil lets it go on. A Manual group does not ask.
+	Hold func() <-chan struct{}
+
 	// Manual starts no goroutine: Commit, Witness and Allocate are steps that the
 	// caller drives.
 	Manual bool
@@ -82,6 +87,7 @@ type Group struct {
 	mu      sync.Mutex // the fields below; held for no I/O
 	queue   []*Batch   // staged and not yet being written; the last one is open
 	next    uint64     // number of the next batch
+	cut     uint64     // batches before this one take no more records
 	staged  int64      // payload bytes of all batches that are not durable
 	claimed int64      // the room that those batches take, and a witness being written
 	room    int64      // of the log, as of the last step; claimed <= room when staging
@@ -95,6 +101,7 @@ type Group struct {
 	spare     chan struct{} // one token: making a spare is worth a try
 	allocated chan struct{} // one token: an attempt at that has ended
 	quit      chan struct{} // closed by Close
+	ended     chan struct{} // closed by the first failure
 	done      sync.WaitGroup
 	steps     sync.WaitGroup // the committer alone
 }
@@ -106,7 +113,7 @@ func NewGroup(log Log, o GroupOptions) *Group {
 	g := &Group{
 		log: log, o: o, reserve: log.Reserve(), next: o.FirstBatch, room: log.Room(),
 		wake: make(chan struct{}, 1), spare: make(chan struct{}, 1), allocated: make(chan struct{}, 1),
-		quit: make(chan struct{}),
+		quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	g.durable.Store(o.FirstBatch - 1)
 	if !o.Manual {
@@ -118,6 +125,16 @@ func NewGroup(log Log, o GroupOptions) *Group {
 
 // Durable is the number of the newest durable batch: all up to it are.
 func (g *Group) Durable() uint64 { return g.durable.Load() }
+
+// Cut closes the open batch: records staged from now on go into a later one. It
+// returns the number of the newest batch that was staged, durable or not, which
+// is what Durable says when nothing waits.
+func (g *Group) Cut() (last uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cut = g.next
+	return g.next - 1
+}
 
 // Stage copies one record, head followed by body, into the open batch and
 // returns the batch and where in its Payload the body begins. Records become
@@ -146,8 +163,8 @@ func (g *Group) Stage(class Class, head, body []byte) (b *Batch, bodyOff int, er
 		return nil, 0, ErrBusy
 	}
 	var claim int64
-	if len(g.queue) > 0 {
-		b = g.queue[len(g.queue)-1]
+	if n := len(g.queue); n > 0 && g.queue[n-1].N >= g.cut {
+		b = g.queue[n-1]
 		claim = FrameSize(len(b.payload)+size) - FrameSize(len(b.payload))
 	}
 	if b == nil || len(b.payload)+size > g.o.FrameBytesMax {
@@ -214,6 +231,7 @@ func (g *Group) fail(err error, inFlight *Batch) error {
 	g.queue = nil
 	g.mu.Unlock()
 	if first {
+		close(g.ended)
 		g.o.Failed(err)
 	}
 	if inFlight != nil {

@@ -44,7 +44,8 @@ type FileHeader struct {
 	PredFile  uint64 // 0 for file 1
 	PredEnd   int64
 	PredCRC   uint32
-	FileBytes int64 // length until the seal cuts it; 0 = written whole, sealed
+	Reused    bool  // frames of an earlier file may stand after its own
+	FileBytes int64 // length until a seal cuts it; 0 = written whole, sealed
 }
 
 // Append adds the encoded header, a page, to b.
@@ -63,6 +64,9 @@ func (h FileHeader) Append(b []byte) []byte {
 	le.PutUint64(p[64:], h.PredFile)
 	le.PutUint64(p[72:], uint64(h.PredEnd))
 	le.PutUint32(p[80:], h.PredCRC)
+	if h.Reused {
+		le.PutUint32(p[84:], 1)
+	}
 	le.PutUint64(p[88:], uint64(h.FileBytes))
 	le.PutUint32(p[headerCRCAt:], frame.Checksum(p[:headerCRCAt]))
 	return b
@@ -102,13 +106,14 @@ func ParseFileHeader(p []byte) (FileHeader, error) {
 		PredFile:  le.Uint64(p[64:]),
 		PredEnd:   int64(le.Uint64(p[72:])),
 		PredCRC:   le.Uint32(p[80:]),
+		Reused:    le.Uint32(p[84:]) == 1,
 		FileBytes: int64(le.Uint64(p[88:])),
 	}
 	if le.Uint32(p[12:]) != 0 {
 		return corrupt(12, "shard is not 0")
 	}
-	if le.Uint32(p[84:]) != 0 {
-		return corrupt(84, "reserved bytes are not zero")
+	if reused := le.Uint32(p[84:]); reused > 1 || reused == 1 && h.FileBytes == 0 {
+		return corrupt(84, "file is neither new nor used before")
 	}
 	if i := firstNonZero(p[headerUsed:headerCRCAt]); i >= 0 {
 		return corrupt(int64(headerUsed+i), "reserved bytes are not zero")

@@ -103,13 +103,13 @@ func mustOpen(t testing.TB, o Options) (*Files, Recovery, []string) {
 	return l, rec, records
 }
 
-func mustAppend(t testing.TB, l Log, records ...string) Pos {
+func mustAppend(t testing.TB, l Log, records ...string) Place {
 	t.Helper()
-	pos, err := l.Append(frameOf(records...))
+	place, err := l.Append(frameOf(records...))
 	if err != nil {
 		t.Fatalf("append %q: %v", records, err)
 	}
-	return pos
+	return place
 }
 
 func mustClose(t testing.TB, l interface{ Close() error }) {

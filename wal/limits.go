@@ -24,6 +24,15 @@ const (
 	// reader knows how much memory a length field may ask for.
 	framePayloadLimit = 32 << 20
 
+	// recycleMax is how many files that were given up wait to become the spare.
+	// Each saves writing a whole file with zeros, and is space that nobody else
+	// gets; beyond what the log fills from one Trim to the next it saves nothing.
+	recycleMax = 2
+
+	// retiredMax is how many sealed files stay open, since only a file that is
+	// open for writing can be used again. Each takes two descriptors.
+	retiredMax = 8
+
 	// zeroChunkBytes is the unit in which a spare is written with zeros: also how
 	// much is written after Close asked for an end.
 	zeroChunkBytes = 1 << 20

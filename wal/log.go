@@ -37,10 +37,10 @@ var (
 // Log is a durable sequence of frames with one owner. Append and Witness are
 // called by one goroutine at a time; the other methods by any.
 type Log interface {
-	// Append adds a frame and returns its position when it is durable. Errors
+	// Append adds a frame and returns its place when it is durable. Errors
 	// other than ErrFrameTooLarge and ErrMalformed are final and match ErrFailed
 	// or ErrClosed: the frame may or may not be there after the next open.
-	Append(f Frame) (Pos, error)
+	Append(f Frame) (Place, error)
 
 	// Witness makes the newest frame provable: it writes an empty frame, unless
 	// nothing was appended since the last witness. Errors are as for Append.
@@ -62,6 +62,14 @@ type Log interface {
 
 	// Spare tells whether the next file is ready.
 	Spare() bool
+
+	// Trim gives up the frames in files before upTo.File, whose content the caller
+	// has made durable elsewhere; the file that takes frames stays. The space is
+	// given back, or used for later files. Opening the log needs from then on an
+	// Options.Prepare that returns a place in what is left, or the one before it.
+	// An error that matches ErrNoSpace changed nothing and leaves the log healthy;
+	// any other is final.
+	Trim(upTo Pos) error
 
 	// FrameBytesMax is the largest payload of one frame in bytes. A frame of that
 	// size fits beside the reserve whenever a spare is ready.

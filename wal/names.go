@@ -11,6 +11,7 @@ const (
 	lockName     = "LOCK"
 	storeName    = "STORE"
 	storeTmpName = "STORE.tmp"
+	trimName     = "STORE.trim"
 	walDir       = "wal"
 	nextName     = "next.tmp"
 	rewriteName  = "rewrite.tmp"
@@ -37,6 +38,7 @@ type paths struct{ dir string }
 func (p paths) lock() string             { return p.dir + "/" + lockName }
 func (p paths) store() string            { return p.dir + "/" + storeName }
 func (p paths) storeTmp() string         { return p.dir + "/" + storeTmpName }
+func (p paths) trim() string             { return p.dir + "/" + trimName }
 func (p paths) wal() string              { return p.dir + "/" + walDir }
 func (p paths) next() string             { return p.wal() + "/" + nextName }
 func (p paths) rewrite() string          { return p.wal() + "/" + rewriteName }

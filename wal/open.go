@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,13 +9,14 @@ import (
 	"tailrace/internal/vfs"
 )
 
-// Open takes the log of the store in o.Dir over, hands every frame with
-// records to replay in order, and returns the log for appending. replay may be
-// nil. A directory without a store gets a new one.
+// Open takes the log of the store in o.Dir over, hands every frame with records
+// after the one that Prepare named to replay, in order, and returns the log for
+// appending. replay may be nil. A directory without a store gets a new one.
 //
 // Open reads and verifies everything before it changes anything: when it
-// fails because of what it read or because replay failed, the directory is as
-// it was, and the caller throws away what replay built. Bytes that do not
+// fails because of what it read or because Prepare or replay failed, the
+// directory is as it was, but for a new store, whose STORE is there first; the
+// caller throws away what replay built. Bytes that do not
 // verify are a *frame.CorruptError, another format a *VersionError, a store in
 // use an error that matches vfs.ErrLocked, a disk without room for the next
 // log file one that matches ErrNoSpace.
@@ -37,6 +39,7 @@ func Open(o Options, replay func(Replayed) error) (*Files, Recovery, error) {
 	op := opening{o: o, fs: o.FS, paths: p, replay: replay}
 	l, err := op.run(lock)
 	op.last.close()
+	op.release()
 	if err != nil {
 		lock.Close()
 		return nil, Recovery{}, err
@@ -51,9 +54,11 @@ type opening struct {
 	paths  paths
 	replay func(Replayed) error
 
-	survey survey
-	last   *fileScan // the last file, still open; nil when there is none
-	rec    Recovery
+	survey    survey
+	storeFile vfs.File  // STORE, or nil
+	keep      uint64    // the first file with something that is needed
+	last      *fileScan // the last file, still open; nil when there is none
+	rec       Recovery
 }
 
 func (op *opening) run(lock io.Closer) (*Files, error) {
@@ -61,18 +66,33 @@ func (op *opening) run(lock io.Closer) (*Files, error) {
 	if op.survey, err = look(op.fs, op.paths); err != nil {
 		return nil, err
 	}
-	if op.last, err = scan(op.fs, op.paths, op.survey, op.replay, &op.rec); err != nil {
-		return nil, err
-	}
-
-	// From here on the directory changes.
-	if err := op.clean(); err != nil {
-		return nil, err
-	}
 	if !op.survey.found {
+		// There is nothing to read. What Prepare makes belongs to a store whose
+		// identity stays, whatever happens next.
+		if err := op.clean(); err != nil {
+			return nil, err
+		}
 		if err := op.create(); err != nil {
 			return nil, err
 		}
+	}
+	start, err := op.o.start(op.survey.store)
+	if err != nil {
+		return nil, err
+	}
+	op.replay = start.after(op.paths, op.replay)
+	if op.last, op.keep, err = scan(op.fs, op.paths, op.survey, start, op.replay, &op.rec); err != nil {
+		return nil, err
+	}
+
+	// From here on the directory of a store that was found changes.
+	if op.survey.found {
+		if err := op.clean(); err != nil {
+			return nil, err
+		}
+	}
+	if err := op.trim(); err != nil {
+		return nil, err
 	}
 	op.rec.Store, op.rec.Epoch = op.survey.store.ID, 1
 	if op.last == nil {
@@ -82,6 +102,9 @@ func (op *opening) run(lock io.Closer) (*Files, error) {
 		if err := op.settle(); err != nil {
 			return nil, err
 		}
+	}
+	if err := op.undisturbed(); err != nil {
+		return nil, err
 	}
 	return op.begin(lock)
 }
@@ -112,17 +135,71 @@ func (op *opening) create() error {
 		return fmt.Errorf("wal: make %s: %w", op.paths.wal(), err)
 	}
 	op.survey.store = Store{ID: op.o.newUUID(), Created: op.o.Now(), First: 1}
-	file, err := makeStoreTmp(op.fs, op.paths, op.survey.store)
+	return op.replaceStore()
+}
+
+// replaceStore puts the STORE of the survey on the medium.
+func (op *opening) replaceStore() error {
+	file, err := makeStore(op.fs, op.paths.storeTmp(), op.survey.store)
 	if err == nil {
-		err = commitStoreTmp(op.fs, op.paths)
+		err = commitStore(op.fs, op.paths, op.paths.storeTmp())
 	}
 	if file != nil {
 		file.Close()
 	}
 	if err != nil {
-		return fmt.Errorf("wal: create %s: %w", op.paths.store(), err)
+		return fmt.Errorf("wal: write %s: %w", op.paths.store(), err)
 	}
 	return nil
+}
+
+// trim gives up the files that nobody needs. It comes before anything that
+// takes space: the owner before may have met a full disk, and been killed
+// before it trimmed.
+func (op *opening) trim() error {
+	old := op.survey.store.First
+	if op.keep <= old {
+		return nil
+	}
+	if err := op.undisturbed(); err != nil {
+		return err
+	}
+	op.survey.store.First = op.keep
+	if err := op.replaceStore(); err != nil {
+		return err
+	}
+	for n := old; n < op.keep; n++ {
+		if err := op.fs.Remove(op.paths.file(n)); err != nil {
+			return fmt.Errorf("wal: remove %s: %w", op.paths.file(n), err)
+		}
+	}
+	return nil
+}
+
+// undisturbed makes sure that STORE is as it was read, and keeps it open. An
+// owner that lost its lock without noticing may have trimmed or rotated
+// meanwhile; a STORE of before that would miss files that are gone, or lower the
+// floor under those that were made.
+func (op *opening) undisturbed() error {
+	file, err := op.fs.Open(op.paths.store())
+	if err != nil {
+		return fmt.Errorf("wal: open %s: %w", op.paths.store(), err)
+	}
+	op.release()
+	op.storeFile = file
+	b, err := readStart(file, op.paths.store(), storeBytes)
+	if err == nil && !bytes.Equal(b, op.survey.store.Append(nil)) {
+		err = fmt.Errorf("%w: %s has changed", ErrFenced, op.paths.store())
+	}
+	return err
+}
+
+// release closes STORE if it is still open.
+func (op *opening) release() {
+	if op.storeFile != nil {
+		op.storeFile.Close()
+		op.storeFile = nil
+	}
 }
 
 // settle leaves the last file sealed and cut, on the medium.
@@ -155,7 +232,9 @@ func (op *opening) begin(lock io.Closer) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.storeFile, op.storeFile = op.storeFile, nil
 	if err := l.install(s); err != nil {
+		l.storeFile.Close()
 		s.close()
 		return nil, err
 	}

@@ -26,6 +26,16 @@ type Options struct {
 	// smaller of 1 MiB and an eighth of FileBytes.
 	Reserve int64
 
+	// Prepare tells up to where the content of the log is durable elsewhere; nil
+	// means nothing of it. It is called with the STORE file, once the lock is
+	// held and before any log file is read or made, and returns the place of the
+	// newest frame that is not needed any more. Frames up to that one are not
+	// replayed, but verified as far as they are still there; Pos is compared with
+	// where the frame is found, unless it is zero. Newest is 0 while the store has
+	// never had a frame; otherwise Prepare should change nothing, because the log
+	// may still be refused.
+	Prepare func(Store) (Place, error)
+
 	Rand   func() uint64 // source of salts and of the store's identity; default: the system's
 	Now    func() int64  // unix milliseconds; default: the system's clock
 	Logger *slog.Logger  // default: none

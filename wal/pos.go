@@ -22,3 +22,10 @@ func (p Pos) String() string { return fmt.Sprintf("%d:%d", p.File, p.Offset) }
 
 // FileName is the name of the log file, within the directory of log files.
 func (p Pos) FileName() string { return fileName(p.File) }
+
+// Place is where a frame is: its position, and its sequence, which grows by one
+// from frame to frame through all files. The zero Place is before every frame.
+type Place struct {
+	Pos Pos
+	Seq uint64
+}

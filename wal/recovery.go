@@ -4,13 +4,13 @@ import "tailrace/internal/vfs"
 
 // Recovery tells what Open found.
 type Recovery struct {
-	Created bool // the store is new
-	Clean   bool // the store is new, or its last owner closed it
-	Files   int  // log files read
-	Frames  uint64
-	Records uint64
-	Torn    *Torn // the tail that was cut, or nil
-	LastAt  int64 // latest time in any frame, unix milliseconds; 0 without frames
+	Created bool   // the store is new
+	Clean   bool   // the store is new, or its last owner closed it
+	Files   int    // log files read
+	Frames  uint64 // in them, of every kind, replayed or not
+	Records uint64 // in them, replayed or not
+	Torn    *Torn  // the tail that was cut, or nil
+	LastAt  int64  // latest time in any frame, unix milliseconds; 0 without frames
 	LastSeq uint64
 	Epoch   uint64 // of the new owner
 	Store   UUID
@@ -26,25 +26,37 @@ type Torn struct {
 
 // scan reads all log files of a survey, front to back, and verifies everything
 // about them. The last file stays open and is returned; nil when there is
-// none. Nothing is changed.
-func scan(fs vfs.FS, p paths, s survey, replay func(Replayed) error, rec *Recovery) (last *fileScan, err error) {
+// none. keep is the file that holds the frame at the start, or the first one
+// that is left. Nothing is changed.
+func scan(fs vfs.FS, p paths, s survey, start Place, replay func(Replayed) error, rec *Recovery) (last *fileScan, keep uint64, err error) {
+	keep = s.store.First
 	for i, n := range s.numbers {
 		var buf []byte
 		if last != nil {
 			buf = last.win.release()
 		}
 		cur, err := openScan(fs, p, n, buf)
+		if err == nil && i == 0 {
+			err = start.reaches(cur)
+		}
 		if err == nil {
 			err = cur.verify(s, last, i == len(s.numbers)-1, replay, rec)
 		}
 		last.close()
 		if err != nil {
 			cur.close()
-			return nil, err
+			return nil, 0, err
+		}
+		if cur.header.FirstSeq <= start.Seq {
+			keep = n
 		}
 		last = cur
 	}
-	return last, nil
+	if err := start.covered(p, s, last); err != nil {
+		last.close()
+		return nil, 0, err
+	}
+	return last, keep, nil
 }
 
 // verify replays one file and judges it beside the file before it.

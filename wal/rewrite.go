@@ -104,7 +104,7 @@ func (op *opening) writeCopy() (_ *fileScan, err error) {
 		return nil, err
 	}
 	h := from.header
-	h.Epoch, h.Salt, h.FileBytes = op.rec.Epoch, op.o.Rand(), 0
+	h.Epoch, h.Salt, h.FileBytes, h.Reused = op.rec.Epoch, op.o.Rand(), 0, false
 	w := copier{file: file, header: h}
 	w.buf = h.Append(nil)
 	w.chain = headerCRC(w.buf)

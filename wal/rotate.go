@@ -18,24 +18,27 @@ func (l *Files) rotate() error {
 	if err := l.seal(FlagSealRotate); err != nil {
 		return err
 	}
-	old := l.cur.file
+	old := l.cur
 	if err := l.install(l.spare); err != nil {
 		return err
 	}
-	old.Close() // everything in it is synced: nothing is left to fail
+	l.retire(old)
 	return nil
 }
 
-// seal ends the current file: a seal frame if it has none, then its end is cut
-// off, and the length is synced.
+// seal ends the current file with a seal frame, if it has none. The file keeps
+// its length: its successor proves that the seal is on the medium, and the
+// blocks are to be used again.
 func (l *Files) seal(kind Flags) error {
-	if !l.cur.sealed {
-		if err := l.write(FrameHeader{Flags: kind, At: l.now()}, nil); err != nil {
-			return err
-		}
-	} else if err := linked(l.cur.file, l.cur.path); err != nil {
-		return err
+	if l.cur.sealed {
+		return linked(l.cur.file, l.cur.path)
 	}
+	return l.write(FrameHeader{Flags: kind, At: l.now()}, nil)
+}
+
+// cut takes off what follows the seal, which proves the seal of a file without
+// successor, and syncs the length.
+func (l *Files) cut() error {
 	c := l.cur
 	if err := c.file.Truncate(c.pos); err != nil {
 		return fmt.Errorf("wal: cut %s to %d bytes: %w", c.path, c.pos, err)
@@ -61,6 +64,7 @@ func (l *Files) install(s *spare) error {
 		PredFile:  c.number,
 		PredEnd:   c.pos,
 		PredCRC:   c.chain,
+		Reused:    s.reused,
 		FileBytes: l.o.FileBytes,
 	}.Append(nil)
 	next.chain = headerCRC(page)
@@ -70,7 +74,10 @@ func (l *Files) install(s *spare) error {
 	if err := s.file.SyncData(); err != nil {
 		return fmt.Errorf("wal: sync header of %s: %w", next.path, err)
 	}
-	// A newer owner would have made these names its own.
+	// A newer owner would have made these names its own, or replaced STORE.
+	if err := linked(l.storeFile, l.paths.store()); err != nil {
+		return err
+	}
 	if err := linked(s.file, l.paths.next()); err != nil {
 		return err
 	}
@@ -87,11 +94,11 @@ func (l *Files) install(s *spare) error {
 	if err := linked(s.store, l.paths.storeTmp()); err != nil {
 		return err
 	}
-	if err := commitStoreTmp(l.fs, l.paths); err != nil {
+	if err := commitStore(l.fs, l.paths, l.paths.storeTmp()); err != nil {
 		return fmt.Errorf("wal: raise the floor in %s to file %d: %w", l.paths.store(), next.number, err)
 	}
-	s.store.Close()
-	l.store = s.next
+	l.storeFile.Close()
+	l.storeFile, l.store = s.store, s.next
 	l.mu.Lock()
 	l.cur, l.spare = next, nil
 	l.mu.Unlock()

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"tailrace/internal/frame"
@@ -105,6 +106,10 @@ func (s *fileScan) peek(pos int64) (p []byte, reason string, err error) {
 	if _, reason = checkFrame(p, s.header.Salt); reason != "" {
 		return nil, reason, nil
 	}
+	// Salts are random: one may come twice, or do to a checksum what another did.
+	if h := decodeFrameHeader(p); h.File < s.header.File {
+		return nil, fmt.Sprintf("frame of file %d, which used the place before", h.File), nil
+	}
 	return p, "", nil
 }
 
@@ -197,7 +202,14 @@ func (s *fileScan) end(last bool) (torn bool, err error) {
 			return false, s.corrupt(s.pos, fmt.Sprintf("no seal, and the file is %d bytes long instead of %d", s.win.size, s.header.FileBytes))
 		}
 	}
-	dirty, err := s.firstDirty()
+	from := s.pos
+	if s.header.Reused {
+		if s.seal == 0 {
+			return s.begun()
+		}
+		from = max(from, s.header.FileBytes)
+	}
+	dirty, err := s.firstDirty(from)
 	if err != nil {
 		return false, err
 	}
@@ -225,10 +237,24 @@ func (s *fileScan) testimony() error {
 	return nil
 }
 
-// firstDirty is the position of the first byte after the newest valid frame
-// that is not zero, or -1.
-func (s *fileScan) firstDirty() (int64, error) {
-	for pos := s.pos; pos < s.win.size; {
+// begun tells whether a frame of this file begins after the newest valid one,
+// which then never was finished. In a file that is used again, any other bytes
+// there may be of the file before.
+func (s *fileScan) begun() (bool, error) {
+	if s.win.size-s.pos < frameHeaderBytes {
+		return false, nil
+	}
+	p, err := s.win.bytes(s.pos, frameHeaderBytes)
+	if err != nil {
+		return false, err
+	}
+	return binary.LittleEndian.Uint32(p) == frameMagic && decodeFrameHeader(p).File == s.header.File, nil
+}
+
+// firstDirty is the position of the first byte at pos or after it that is not
+// zero, or -1.
+func (s *fileScan) firstDirty(pos int64) (int64, error) {
+	for pos < s.win.size {
 		n := int(min(readChunkBytes, s.win.size-pos))
 		b, err := s.win.bytes(pos, n)
 		if err != nil {

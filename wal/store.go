@@ -73,23 +73,29 @@ func ParseStore(p []byte) (Store, error) {
 	return s, nil
 }
 
-// makeStoreTmp writes the next STORE file, synced, under its temporary name.
-// The file stays open: its owner asks it whether it was replaced. On an error
-// the file is returned too if it was made, and is the caller's to discard.
-func makeStoreTmp(fs vfs.FS, p paths, s Store) (vfs.File, error) {
-	file, err := fs.Create(p.storeTmp())
+// makeStore writes a coming STORE file, synced, under a temporary name. The file
+// stays open: its owner asks it whether it was replaced. On an error the file
+// is returned too if it was made, and is the caller's to discard.
+func makeStore(fs vfs.FS, tmp string, s Store) (vfs.File, error) {
+	file, err := fs.Create(tmp)
 	if err != nil {
 		return nil, err
 	}
-	if _, err = file.WriteAt(s.Append(nil), 0); err == nil {
-		err = file.Sync()
-	}
-	return file, err
+	return file, writeStore(file, s)
 }
 
-// commitStoreTmp puts the prepared STORE file in place of the current one.
-func commitStoreTmp(fs vfs.FS, p paths) error {
-	if err := fs.Rename(p.storeTmp(), p.store()); err != nil {
+// writeStore gives a STORE file that has a temporary name its content. To one
+// that was made before, it needs no space.
+func writeStore(file vfs.File, s Store) error {
+	if _, err := file.WriteAt(s.Append(nil), 0); err != nil {
+		return err
+	}
+	return file.Sync()
+}
+
+// commitStore puts the STORE file at tmp in place of the current one.
+func commitStore(fs vfs.FS, p paths, tmp string) error {
+	if err := fs.Rename(tmp, p.store()); err != nil {
 		return err
 	}
 	return fs.SyncDir(p.dir)

@@ -18,7 +18,7 @@ type survey struct {
 	found   bool     // STORE is there; false: nothing was ever stored here
 	hasWAL  bool     // the directory of log files is there
 	numbers []uint64 // of the log files, consecutive, from store.First
-	stale   []string // paths of temporary files of an earlier process
+	stale   []string // paths of temporary files and of log files given up
 }
 
 // look reads STORE and the names. It refuses a store whose parts do not belong
@@ -51,10 +51,12 @@ func look(fs vfs.FS, p paths) (survey, error) {
 		return missing(p.wal(), "the directory of the log is missing")
 	}
 	want := s.store.First
+	for len(s.numbers) > 0 && s.numbers[0] < want {
+		// Given up before its name was gone from the medium.
+		s.stale = append(s.stale, p.file(s.numbers[0]))
+		s.numbers = s.numbers[1:]
+	}
 	for _, n := range s.numbers {
-		if n < want {
-			return missing(p.file(n), fmt.Sprintf("log file before the first one, %d", s.store.First))
-		}
 		if n > want {
 			return missing(p.file(want), "log file is missing, and later ones are there")
 		}
@@ -76,8 +78,8 @@ func (s *survey) list(fs vfs.FS, p paths) error {
 		switch name {
 		case walDir:
 			s.hasWAL = true
-		case storeTmpName:
-			s.stale = append(s.stale, p.storeTmp())
+		case storeTmpName, trimName:
+			s.stale = append(s.stale, p.dir+"/"+name)
 		}
 	}
 	if !s.hasWAL {
@@ -109,6 +111,11 @@ func readSmall(fs vfs.FS, name string, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("wal: open %s: %w", name, err)
 	}
 	defer file.Close()
+	return readStart(file, name, limit)
+}
+
+// readStart reads up to limit + 1 bytes of a file.
+func readStart(file vfs.File, name string, limit int) ([]byte, error) {
 	b := make([]byte, limit+1)
 	n, err := file.ReadAt(b, 0)
 	if err != nil && err != io.EOF {

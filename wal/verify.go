@@ -17,23 +17,32 @@ type Report struct {
 }
 
 // Verify reads the whole log of the store in dir and verifies every checksum
-// and every link, as Open does. It changes nothing and takes no lock: of a
-// store that is in use it may report a torn tail that is a frame on its way.
-// The first fault is a *frame.CorruptError or a *VersionError.
+// and every link, as Open does without Prepare: the log has to begin at the
+// beginning. It changes nothing and takes no lock: of a store that is in use it
+// may report a torn tail that is a frame on its way, or find a fault in a file
+// that is given up meanwhile. The first fault is a *frame.CorruptError or a
+// *VersionError.
 func Verify(fs vfs.FS, dir string) (Report, error) {
-	return VerifyReplay(fs, dir, nil)
+	return VerifyReplay(fs, dir, nil, nil)
 }
 
-// VerifyReplay is Verify that also hands every frame with records to replay, so
-// that a caller can verify what is in them. An error of replay ends it.
-func VerifyReplay(fs vfs.FS, dir string, replay func(Replayed) error) (Report, error) {
+// VerifyReplay is Verify from where prepare says, with frames handed to replay
+// as Open does, so that a caller can verify what is in them. An error of either
+// ends it. Both may be nil. Where there is no STORE, prepare is not called.
+func VerifyReplay(fs vfs.FS, dir string, prepare func(Store) (Place, error), replay func(Replayed) error) (Report, error) {
 	p := paths{dir}
 	s, err := look(fs, p)
 	if err != nil {
 		return Report{}, err
 	}
+	var start Place
+	if s.found {
+		if start, err = (Options{Prepare: prepare}).start(s.store); err != nil {
+			return Report{}, err
+		}
+	}
 	var rec Recovery
-	last, err := scan(fs, p, s, replay, &rec)
+	last, _, err := scan(fs, p, s, start, start.after(p, replay), &rec)
 	if err != nil {
 		return Report{}, err
 	}

@@ -15,8 +15,8 @@ import (
 
 // Medium is one place where a log is kept.
 type Medium interface {
-	// Open takes the log over and replays it.
-	Open(replay func(wal.Replayed) error) (wal.Log, error)
+	// Open takes the log over and replays what comes after start.
+	Open(start wal.Place, replay func(wal.Replayed) error) (wal.Log, error)
 
 	// Crash returns the medium as it is after the owner was killed. The one
 	// before is not used again.
@@ -38,6 +38,11 @@ func Run(t *testing.T, newMedium func(t *testing.T) Medium) {
 		"SpareHoldsTheLargestFrame":   spareHoldsTheLargestFrame,
 		"ReplayErrorChangesNothing":   replayErrorChangesNothing,
 		"GroupKeepsOrder":             groupKeepsOrder,
+		"ReplayBeginsAfterTheStart":   replayBeginsAfterTheStart,
+		"LogMustReachTheStart":        logMustReachTheStart,
+		"TrimKeepsWhatIsNeeded":       trimKeepsWhatIsNeeded,
+		"TrimmedLogIsNotWhole":        trimmedLogIsNotWhole,
+		"CutEndsTheBatch":             cutEndsTheBatch,
 	} {
 		t.Run(name, func(t *testing.T) { law(t, newMedium(t)) })
 	}
@@ -53,8 +58,14 @@ type logged struct {
 
 func open(t *testing.T, m Medium) (wal.Log, []logged) {
 	t.Helper()
+	return openAfter(t, m, wal.Place{})
+}
+
+// openAfter opens the log of which everything up to start is durable elsewhere.
+func openAfter(t *testing.T, m Medium, start wal.Place) (wal.Log, []logged) {
+	t.Helper()
 	var all []logged
-	l, err := m.Open(func(r wal.Replayed) error {
+	l, err := m.Open(start, func(r wal.Replayed) error {
 		f := logged{pos: r.Pos, seq: r.Seq, at: r.At}
 		for record, err := range wal.Records(r.Payload) {
 			if err != nil {
@@ -84,11 +95,11 @@ func frameOf(at int64, records ...string) wal.Frame {
 
 func put(t *testing.T, l wal.Log, at int64, records ...string) logged {
 	t.Helper()
-	pos, err := l.Append(frameOf(at, records...))
+	place, err := l.Append(frameOf(at, records...))
 	if err != nil {
 		t.Fatalf("append: %v", err)
 	}
-	return logged{pos: pos, at: at, records: records}
+	return logged{pos: place.Pos, seq: place.Seq, at: at, records: records}
 }
 
 func closeLog(t *testing.T, l interface{ Close() error }) {
@@ -107,7 +118,7 @@ func same(t *testing.T, got, want []logged) {
 	}
 	for i := range got {
 		g, w := got[i], want[i]
-		if g.at != w.at || strings.Join(g.records, "|") != strings.Join(w.records, "|") || g.pos != w.pos {
+		if g.at != w.at || strings.Join(g.records, "|") != strings.Join(w.records, "|") || g.pos != w.pos || g.seq != w.seq {
 			t.Fatalf("frame %d is %.200v, want %.200v", i, g, w)
 		}
 		if i > 0 && (g.seq <= got[i-1].seq || g.pos.Compare(got[i-1].pos) <= 0) {
@@ -247,7 +258,7 @@ func closedLogRefuses(t *testing.T, m Medium) {
 func oneOwner(t *testing.T, m Medium) {
 	older, _ := open(t, m)
 	want := []logged{put(t, older, 1, "older")}
-	newer, err := m.Open(nil)
+	newer, err := m.Open(wal.Place{}, nil)
 	if err != nil {
 		want = append(want, put(t, older, 2, "older still"))
 		closeLog(t, older)
@@ -291,7 +302,7 @@ func replayErrorChangesNothing(t *testing.T, m Medium) {
 	closeLog(t, l)
 	refuse := errors.New("refused")
 	for range 2 {
-		if _, err := m.Open(func(wal.Replayed) error { return refuse }); !errors.Is(err, refuse) {
+		if _, err := m.Open(wal.Place{}, func(wal.Replayed) error { return refuse }); !errors.Is(err, refuse) {
 			t.Fatalf("open: %v", err)
 		}
 	}
