@@ -2,6 +2,8 @@
 import { dirname, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { checkCodings } from "./lib/codings.mjs"
+import { chosen, names } from "./lib/configurations.mjs"
 import { Server } from "./lib/server.mjs"
 import { runSuite } from "./lib/suite.mjs"
 
@@ -11,15 +13,7 @@ const here = dirname(fileURLToPath(import.meta.url))
 // failure too: a suite that was not loaded passes every test it has.
 const expected = { passed: 332, failed: 0, skipped: 6 }
 
-// Two configurations, because each hides something. The suite's long-poll timeout test gives up
-// after 5 s and passes when the server waits longer, so it only means something with a short
-// timeout; and users get 30 s, which the suite's own tests outlast only with a raised limit.
-const configurations = [
-  { name: "short", flags: ["--long-poll-timeout", "1.5s"], longPollTimeoutMs: 1500 },
-  { name: "default", flags: [], longPollTimeoutMs: 30_000, testTimeoutMs: 40_000 },
-]
-
-const usage = `usage: node run.mjs [--binary PATH] [--only short|default]
+const usage = `usage: node run.mjs [--binary PATH] [--only ${names}]
        node run.mjs --url URL [--long-poll-timeout-ms 30000] [--test-timeout-ms 40000]`
 
 function options() {
@@ -37,7 +31,11 @@ function options() {
   } catch (err) {
     refuse(err.message)
   }
-  if (values.only && !configurations.some(({ name }) => name === values.only)) refuse(`no configuration is named ${values.only}`)
+  try {
+    chosen(values.only)
+  } catch (err) {
+    refuse(err.message)
+  }
   if (values.url && (values.binary || values.only)) refuse("--url does not go with --binary or --only")
   if (!values.url && (values["long-poll-timeout-ms"] || values["test-timeout-ms"])) refuse("the timeouts go with --url only")
   return values
@@ -77,8 +75,12 @@ async function againstBinary(binary, { name, flags, longPollTimeoutMs, testTimeo
   try {
     await server.start()
     result = await runSuite({ url: server.url, longPollTimeoutMs, testTimeoutMs })
+    const codings = await checkCodings({ url: server.url, seed: Math.floor(Math.random() * 2 ** 32) })
+    problems.push(...codings.problems.map((problem) => `codings: ${problem}`))
+    console.log(`codings ${name}: ${codings.summary}`)
   } catch (err) {
-    result = { passed: 0, failed: 0, skipped: 0, failures: [], error: err.message }
+    result ??= { passed: 0, failed: 0, skipped: 0, failures: [], error: "" }
+    result.error += err.stack
   }
   const wrong = await server.stop()
   if (wrong) problems.push(wrong)
@@ -104,8 +106,7 @@ if (flags.url) {
   verdicts = [report(url, result, undefined, [])]
 } else {
   const binary = resolve(flags.binary ?? resolve(here, "..", "bin", "tailrace"))
-  const chosen = configurations.filter(({ name }) => !flags.only || flags.only === name)
   // Side by side: most of a run is waiting for timeouts to pass, and each has its own server.
-  verdicts = await Promise.all(chosen.map((configuration) => againstBinary(binary, configuration)))
+  verdicts = await Promise.all(chosen(flags.only).map((configuration) => againstBinary(binary, configuration)))
 }
 process.exitCode = verdicts.every(Boolean) ? 0 : 1

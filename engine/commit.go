@@ -16,28 +16,32 @@ type local struct {
 	index  index.Index
 	last   uint64 // newest batch with a record of this stream
 	watch  *watchers
-	due    int // place in the heap of deadlines + 1, 0 = not in it
+	due    int    // place in the heap of deadlines + 1, 0 = not in it
+	epoch  uint32 // Engine.epoch when the stream last changed
 
-	// As counted in the Engine's fields of the same names.
-	text, producers int32
 }
 
-func localOf(s *stream.Stream) *local { return s.Local.(*local) }
+// localOf returns the engine's part of a stream. It is nil while there is
+// nothing to say about the stream but what the rules and the segments know.
+func localOf(s *stream.Stream) *local {
+	l, _ := s.Local.(*local)
+	return l
+}
 
 // batchInfo is what the engine keeps of a batch until it is durable. It is
 // filled under Engine.mu, and complete once the group commits the batch.
 type batchInfo struct {
 	batch  *wal.Batch
-	bodies []span // where the appends' bytes are in the batch
-	size   int    // of all bodies
-	dead   int    // of bodies whose stream is gone already
+	bodies []place // where the appends' bytes are in the batch
+	size   int     // of all bodies
+	dead   int     // of bodies whose stream is gone already
 	ops    int
 
 	touched []*local // streams with a record in the batch
 	paths   []string // that the batch gates
 }
 
-type span struct{ off, len int }
+type place struct{ off, len int }
 
 // info finds the note of an open batch, or begins it.
 func (e *Engine) info(b *wal.Batch) *batchInfo {
@@ -80,16 +84,14 @@ func (e *Engine) stage(class wal.Class, rec *stream.Record) (*batchInfo, stream.
 	if e.tap != nil {
 		e.tap(b.N, e.head, rec.Body)
 	}
-	effect, err := e.table.Apply(rec)
+	effect, l, err := e.apply(rec)
 	if err != nil {
 		// The rules decided the record against this very table.
 		panic(fmt.Sprintf("engine: a decided record does not apply: %v", err))
 	}
-	l := e.local(effect.Stream)
-	e.weigh(l)
 	rec.Appends(func(from, to int, end stream.Offset) {
 		l.index.Add(index.Entry{End: uint64(end), Frame: b.N, Off: uint32(info.size), Len: uint32(to - from)})
-		info.bodies = append(info.bodies, span{off: bodyOff + from, len: to - from})
+		info.bodies = append(info.bodies, place{off: bodyOff + from, len: to - from})
 		info.size += to - from
 		e.appends++
 	})
@@ -113,6 +115,29 @@ func (e *Engine) stage(class wal.Class, rec *stream.Record) (*batchInfo, stream.
 	return info, stream.None
 }
 
+// apply carries out a record, in life and in replay, and keeps account of what
+// the next checkpoint wants. Engine.mu is held.
+func (e *Engine) apply(rec *stream.Record) (stream.Effect, *local, error) {
+	var before weight
+	if s := e.table.ByID(rec.ID); s != nil {
+		e.mark(s) // before it changes
+		before = weightOf(s)
+	}
+	effect, err := e.table.Apply(rec)
+	if err != nil {
+		return stream.Effect{}, nil, err
+	}
+	for _, s := range effect.Removed {
+		e.mark(s) // its row says nothing of that yet
+	}
+	l := e.local(effect.Stream)
+	if rec.Kind == stream.KindCreate {
+		e.mark(effect.Stream)
+	}
+	e.weigh(effect.Stream, before)
+	return effect, l, nil
+}
+
 func codeOf(err error) stream.Code {
 	switch {
 	case errors.Is(err, wal.ErrNoSpace):
@@ -132,37 +157,58 @@ func (e *Engine) gatePath(info *batchInfo, path string) {
 	info.paths = append(info.paths, path)
 }
 
-// local returns the engine's part of a stream, which it makes for a new one.
+// local returns the engine's part of a stream, which it makes if there is none.
 func (e *Engine) local(s *stream.Stream) *local {
-	if s.Local != nil {
-		return localOf(s)
+	if l := localOf(s); l != nil {
+		return l
 	}
 	l := &local{stream: s}
 	s.Local = l
-	e.schedule(l)
+	if !s.Gone {
+		e.schedule(l)
+	}
 	return l
 }
 
-// weigh counts what may have changed about the memory that a stream takes.
-func (e *Engine) weigh(l *local) {
-	text, producers := int32(l.stream.TextBytes()), int32(l.stream.Producers())
-	e.text += int(text - l.text)
-	e.producers += int(producers - l.producers)
-	l.text, l.producers = text, producers
+// idle gives up the engine's part of a stream if there is nothing to say.
+func (e *Engine) idle(l *local) {
+	if l.index.Len() == 0 && l.watch == nil && l.due == 0 && l.last <= e.durable && l.epoch != e.epoch {
+		l.stream.Local = nil
+	}
+}
+
+// weigh counts what a record changed about the memory that its stream takes.
+// before is what weight was.
+func (e *Engine) weigh(s *stream.Stream, before weight) {
+	now := weightOf(s)
+	e.text += now.text - before.text
+	e.producers += now.producers - before.producers
+}
+
+// weight is what a stream takes of the memory beside its fixed part.
+type weight struct{ text, producers int }
+
+func weightOf(s *stream.Stream) weight { return weight{s.TextBytes(), s.Producers()} }
+
+// unweigh is weigh for a stream that left the table.
+func (e *Engine) unweigh(s *stream.Stream) {
+	w := weightOf(s)
+	e.text -= w.text
+	e.producers -= w.producers
 }
 
 // forget drops the bytes of a stream that left the table. Readers that hold
 // some keep them as long as they hold them.
 func (e *Engine) forget(info *batchInfo, s *stream.Stream) {
-	l := localOf(s)
+	e.removed++
+	l := e.local(s)
 	for _, entry := range l.index.All() {
 		e.appends--
 		if !e.frames.drop(entry) {
 			e.inflight[entry.Frame-e.durable-1].dead += int(entry.Len)
 		}
 	}
-	e.producers -= int(l.producers)
-	e.text -= int(l.text)
+	e.unweigh(s)
 	l.index = index.Index{}
 	e.unschedule(l)
 	if l.last != info.batch.N {
@@ -190,10 +236,12 @@ func (e *Engine) committed(b *wal.Batch) {
 	}
 
 	e.mu.Lock()
-	if live := info.size - info.dead; live > 0 {
-		e.frames.add(b.N, data, live)
-	}
+	e.frames.add(b.N, data, info.size-info.dead)
 	e.durable = b.N
+	e.lastMark = logMark{batch: b.N, seq: b.Seq(), pos: b.Pos(), at: e.clockMS.Load()}
+	if f := e.flush; f != nil && f.freeze.batch == b.N {
+		f.end = e.lastMark
+	}
 	e.inflight = slices.Delete(e.inflight, 0, 1)
 	e.stagedOps -= info.ops
 	for _, path := range info.paths {
@@ -204,6 +252,10 @@ func (e *Engine) committed(b *wal.Batch) {
 	wake := e.collectWatchers(info.touched)
 	info.reset()
 	e.unused = info
+	full := e.flush == nil && e.unflushedBytes() >= e.opts.FlushBytes
 	e.mu.Unlock()
+	if full {
+		signal(e.flushNow)
+	}
 	e.wake(wake)
 }

@@ -13,22 +13,28 @@ import (
 	"time"
 
 	"tailrace/internal/stream"
+	"tailrace/internal/vfs"
 	"tailrace/internal/vfs/faultfs"
 	"tailrace/internal/vfs/memfs"
 )
 
-var crashSeeds = flag.Int("engine.crash-seeds", 1000, "seeds of the crash matrix, each of four generations")
+var crashSeeds = flag.Int("engine.crash-seeds", 1000, "seeds of the crash simulation, each of four generations of 300 steps")
 
-const generations = 4
+const (
+	generations        = 4
+	stepsPerGeneration = 300
+)
 
 // TestCrashKeepsWhatWasAcknowledged stops a store anywhere, at a step or in
 // the middle of an I/O operation, loses what was not synced, and opens it
 // again. What is found must be exactly the records of the first so many
-// batches, no fewer than were acknowledged.
+// batches, no fewer than were acknowledged. In between, what readers get is
+// compared with the records too.
 func TestCrashKeepsWhatWasAcknowledged(t *testing.T) {
 	first := firstSeed(t)
 	var next atomic.Int64
 	var wg sync.WaitGroup
+	var all tally
 	began := time.Now()
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
@@ -38,24 +44,32 @@ func TestCrashKeepsWhatWasAcknowledged(t *testing.T) {
 					return
 				}
 				seed := first + uint64(i)
-				if err := crashRun(seed); err != nil {
+				if err := crashRun(seed, &all); err != nil {
 					t.Errorf("-engine.seed=%d -engine.crash-seeds=1: %v", seed, err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	t.Logf("%d seeds x %d generations in %v", *crashSeeds, generations, time.Since(began).Round(time.Millisecond))
+	t.Logf("%d seeds x %d generations x %d steps in %v: %v", *crashSeeds, generations, stepsPerGeneration,
+		time.Since(began).Round(time.Millisecond), &all)
+	if *crashSeeds >= 200 && !t.Failed() {
+		if never := all.never(); len(never) > 0 {
+			t.Errorf("the runs never got to: %q", never)
+		}
+	}
 }
 
 // crashRun is one store through its generations.
-func crashRun(seed uint64) error {
-	rng := rand.New(rand.NewPCG(seed, 0))
-	r := &crashes{rng: rng, clock: newFakeClock(), disk: memfs.New(), oracle: newOracle()}
-	r.work = newWorkload(rng, r.clock)
+func crashRun(seed uint64, all *tally) error {
+	r := newCrashes(seed, all)
 	for g := range generations {
-		if err := r.generation(); err != nil {
-			return fmt.Errorf("generation %d: %w", g, err)
+		for left := stepsPerGeneration; left > 0; {
+			done, err := r.life(left)
+			if err != nil {
+				return fmt.Errorf("generation %d, %d steps to go: %w", g, left-done, err)
+			}
+			left -= max(done, 1)
 		}
 	}
 	return nil
@@ -67,13 +81,18 @@ type crashes struct {
 	disk   *memfs.FS
 	oracle *oracle
 	work   *workload
+	tally  *tally
+	large  bool // some appends are larger than a block can be
 
-	acked   uint64           // batches that somebody was told of
-	pending []pendingTicket  // not yet ready
+	faults  *faultfs.FS // of this life
+	full    bool        // the disk is
+	acked   uint64      // batches that somebody was told of
+	pending []pendingTicket
 	retries []stream.Append  // producers' requests whose answer got lost
 	shown   map[string]shown // the furthest that a reader saw of each path
 }
 
+// pendingTicket is one that is not ready yet.
 type pendingTicket struct {
 	ticket Ticket
 	append stream.Append // if it was one with a producer
@@ -87,136 +106,108 @@ type shown struct {
 
 var errLaw = errors.New("law broken")
 
-// generation opens the store, checks it, works on it and crashes.
-func (r *crashes) generation() error {
-	faults := faultfs.New(r.disk)
-	if r.rng.IntN(4) == 0 { // a crash while opening
-		if err := r.crashInOpen(); err != nil {
-			return err
-		}
-		faults = faultfs.New(r.disk)
+func newCrashes(seed uint64, all *tally) *crashes {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	r := &crashes{rng: rng, clock: newFakeClock(), disk: memfs.New(), oracle: newOracle(), tally: all}
+	r.work = newWorkload(rng, r.clock)
+	if r.large = seed%64 == 7; r.large {
+		r.work.largeBody = 1<<20 + 5000
 	}
-	e, err := Open(manualOptions(faults, r.clock, r.rng))
+	return r
+}
+
+func (r *crashes) options(fs vfs.FS) Options {
+	o := manualOptions(fs, r.clock, r.rng)
+	if r.large {
+		o.LogFileBytes, o.BodyBytesMax = 4<<20, 1<<20+64<<10
+	}
+	return o
+}
+
+// life opens the store, checks it, works on it for some steps and crashes.
+func (r *crashes) life(steps int) (done int, err error) {
+	r.tally.lives.Add(1)
+	if r.rng.IntN(4) == 0 {
+		if err := r.checkDisk("after a crash"); err != nil {
+			return 0, err
+		}
+	}
+	if r.rng.IntN(4) == 0 {
+		if err := r.crashInOpen(); err != nil {
+			return 0, err
+		}
+	}
+	r.faults = faultfs.New(r.disk)
+	e, err := Open(r.options(r.faults))
 	if err != nil {
-		return fmt.Errorf("%w: open: %w", errLaw, err)
+		return 0, fmt.Errorf("%w: open: %w", errLaw, err)
 	}
 	if err := r.check(e); err != nil {
-		return err
+		return 0, err
 	}
 	e.tap = r.oracle.tap
 	if err := r.retry(e); err != nil {
-		return err
+		return 0, err
 	}
-	r.arm(faults)
-	if err := r.run(e); err != nil {
-		return err
+	r.arm()
+	if done, err = r.run(e, steps); err != nil {
+		return done, err
+	}
+	r.tally.sawFiles(r.faults)
+	if e.Err() == nil && !r.faults.Stopped() {
+		if err := r.end(e); err != nil {
+			return done, err
+		}
 	}
 	r.crash()
-	return nil
+	return done, nil
 }
 
 // arm makes an I/O operation of the coming run fail or be the last one.
-func (r *crashes) arm(faults *faultfs.FS) {
-	at := faults.Calls() + 1 + r.rng.IntN(120)
+func (r *crashes) arm() {
+	at := r.faults.Calls() + 1 + r.rng.IntN([]int{60, 400, 2000}[r.rng.IntN(3)])
 	switch r.rng.IntN(3) {
 	case 0: // power is lost after this operation
-		faults.Inject(func(op faultfs.Op) faultfs.Fault {
+		r.faults.Inject(func(op faultfs.Op) faultfs.Fault {
 			return faultfs.Fault{StopAfter: op.N >= at}
 		})
 	case 1: // this operation fails; the log must not say otherwise
-		faults.Inject(func(op faultfs.Op) faultfs.Fault {
-			if op.N == at && op.Kind.Mutates() {
-				return faultfs.Fault{Err: errors.New("injected"), Short: r.rng.IntN(int(max(op.Len, 1)))}
+		failure := error(errInjected)
+		if r.rng.IntN(3) == 0 {
+			failure = vfs.ErrNoSpace
+		}
+		struck := false
+		r.faults.Inject(func(op faultfs.Op) faultfs.Fault {
+			if struck || op.N < at || !op.Kind.Mutates() {
+				return faultfs.Fault{}
 			}
-			return faultfs.Fault{}
+			struck = true
+			return faultfs.Fault{Err: failure, Short: r.rng.IntN(int(max(op.Len, 1)))}
 		})
 	}
 }
 
-// run does a random number of steps, or until the log fails.
-func (r *crashes) run(e *Engine) error {
-	for range r.rng.IntN(150) {
-		switch n := r.rng.IntN(100); {
-		case n < 62:
-			r.ask(e, r.work.op())
-		case n < 86:
-			if _, err := e.Commit(); err != nil {
-				return r.collect(e)
-			}
-		case n < 90:
-			r.clock.advance(time.Duration(r.rng.IntN(4000)) * time.Millisecond)
-		case n < 93:
-			e.Sweep()
-		case n < 96:
-			if err := e.Allocate(); err != nil {
-				return r.collect(e)
-			}
-		default:
-			if err := e.Witness(); err != nil {
-				return r.collect(e)
-			}
-		}
-		if err := r.collect(e); err != nil {
+// end is for a life that no fault ended. Sometimes the store is closed: what is
+// staged becomes durable on the way.
+func (r *crashes) end(e *Engine) error {
+	if r.full && r.rng.IntN(2) == 0 {
+		if err := r.recoverFromFull(e); err != nil {
 			return err
 		}
-		if e.Err() != nil {
-			return nil
-		}
-		r.look(e)
 	}
-	if r.rng.IntN(6) == 0 {
-		// A clean end: what is staged becomes durable on the way.
-		if err := e.Close(); err == nil {
-			r.acked = e.durable
-			r.pending = nil
-		}
+	if r.rng.IntN(5) > 0 || e.Err() != nil {
+		return nil
 	}
-	return nil
-}
-
-func (r *crashes) ask(e *Engine, op func(*Engine) Ticket) {
-	t := op(e)
-	if t.Retry {
-		return // the next steps decide
+	if err := e.Close(); err != nil {
+		return nil // the fault struck, or there was no room
 	}
-	p := pendingTicket{ticket: t}
-	if n := len(r.work.sent); n > 0 && t.Code == stream.Appended {
-		p.append = r.work.sent[n-1]
+	r.tally.closes.Add(1)
+	r.acked = e.durable
+	r.pending = nil
+	if used, named := r.disk.Used(), r.disk.Clone().Used(); used != named {
+		return fmt.Errorf("%w: a closed store holds %d bytes of files without a name", errLaw, used-named)
 	}
-	r.pending = append(r.pending, p)
-}
-
-// collect takes note of the tickets that became ready.
-func (r *crashes) collect(e *Engine) error {
-	kept := r.pending[:0]
-	for _, p := range r.pending {
-		switch {
-		case !p.ticket.Ready():
-			kept = append(kept, p)
-		case p.ticket.Err() == nil && p.ticket.batch != nil:
-			if p.ticket.batch.N > e.durable {
-				return fmt.Errorf("%w: batch %d acknowledged, durable is %d", errLaw, p.ticket.batch.N, e.durable)
-			}
-			r.acked = max(r.acked, p.ticket.batch.N)
-		case p.ticket.Err() != nil:
-			kept = append(kept, p)
-		}
-	}
-	r.pending = kept
-	return nil
-}
-
-// look reads a path as a client would, and remembers what it was shown.
-func (r *crashes) look(e *Engine) {
-	path := r.work.path()
-	info, t := e.Head(path)
-	if t.Retry || !t.Ready() || t.Code != stream.OK {
-		return
-	}
-	if r.shown == nil {
-		r.shown = map[string]shown{}
-	}
-	r.shown[path] = shown{id: info.ID, tail: info.Tail, closed: info.Closed}
+	return r.checkDisk("after a clean end")
 }
 
 // crash loses power.
@@ -230,6 +221,10 @@ func (r *crashes) crash() {
 	r.pending = r.pending[:0]
 	keep := []memfs.Keep{memfs.KeepNone, memfs.KeepSome, memfs.KeepSome, memfs.KeepAll}[r.rng.IntN(4)]
 	r.disk = r.disk.Crash(r.rng, keep)
+	if r.full && r.rng.IntN(2) == 0 {
+		r.disk.SetCapacity(-1)
+		r.full = false
+	}
 }
 
 // crashInOpen loses power in the middle of recovery.
@@ -237,87 +232,40 @@ func (r *crashes) crashInOpen() error {
 	faults := faultfs.New(r.disk)
 	at := 1 + r.rng.IntN(60)
 	faults.Inject(func(op faultfs.Op) faultfs.Fault { return faultfs.Fault{StopAfter: op.N >= at} })
-	e, err := Open(manualOptions(faults, r.clock, r.rng))
+	r.faults = faults
+	e, err := Open(r.options(faults))
 	if err == nil {
-		if err := r.check(e); err != nil {
-			return err
-		}
+		err = r.check(e)
+	}
+	if err != nil && !errors.Is(err, faultfs.ErrStopped) {
+		return fmt.Errorf("%w: open until a crash: %w", errLaw, err)
 	}
 	r.disk = r.disk.Crash(r.rng, memfs.KeepSome)
-	return nil
-}
-
-// check compares a store that was just opened with the records.
-func (r *crashes) check(e *Engine) error {
-	staged := uint64(len(r.oracle.batches) - 1)
-	if e.durable < r.acked || e.durable > staged {
-		return fmt.Errorf("%w: %d batches recovered, %d acknowledged, %d staged", errLaw, e.durable, r.acked, staged)
-	}
-	want, err := r.oracle.state(e.durable)
-	if err != nil {
-		return err
-	}
-	var got bytes.Buffer
-	dump(e, &got)
-	if got.String() != want {
-		return fmt.Errorf("%w: after %d batches\ngot:\n%s\nwant:\n%s", errLaw, e.durable, got.String(), want)
-	}
-	// What was recovered is from now on what everybody sees.
-	r.oracle.cut(e.durable)
-	r.acked = e.durable
-	for path, was := range r.shown {
-		s := e.table.Lookup(path)
-		if s == nil || s.ID != was.id {
-			continue // deleted or expired later; the records say so
-		}
-		if s.Tail < was.tail || was.closed && !s.Closed {
-			return fmt.Errorf("%w: %s was shown with tail %d (closed %t), now %d (closed %t)", errLaw, path, was.tail, was.closed, s.Tail, s.Closed)
-		}
-	}
-	r.shown = nil
-	return nil
-}
-
-// retry sends again what producers got no answer for: each request must land
-// exactly once.
-func (r *crashes) retry(e *Engine) error {
-	for _, again := range r.retries {
-		for range 3 {
-			t := e.Append(&again)
-			if t.Retry {
-				e.Commit()
-				continue
-			}
-			if t.Code == stream.Appended {
-				if dup := e.Append(&again); !dup.Retry && dup.Code != stream.Duplicate {
-					return fmt.Errorf("%w: a repeated request of producer %s seq %d is %s", errLaw, again.Producer.ID, again.Producer.Seq, dup.Code)
-				}
-			}
-			break
-		}
-	}
 	return nil
 }
 
 // TestOpeningTwiceChangesNothing opens a crashed store again and again.
 func TestOpeningTwiceChangesNothing(t *testing.T) {
 	seed := firstSeed(t)
-	rng := rand.New(rand.NewPCG(seed, 7))
-	r := &crashes{rng: rng, clock: newFakeClock(), disk: memfs.New(), oracle: newOracle()}
-	r.work = newWorkload(rng, r.clock)
-	if err := r.generation(); err != nil {
-		t.Fatal(err)
-	}
-	var first string
-	for i := range 3 {
-		e := mustOpen(t, manualOptions(r.disk, r.clock, rng))
-		var got bytes.Buffer
-		dump(e, &got)
-		if i == 0 {
-			first = got.String()
-		} else if got.String() != first {
-			t.Fatalf("open %d found\n%s\nthe first found\n%s", i+1, got.String(), first)
+	var all tally
+	for i := range uint64(20) {
+		r := newCrashes(seed+i, &all)
+		if _, err := r.life(stepsPerGeneration); err != nil {
+			t.Fatalf("-engine.seed=%d: %v", seed+i, err)
 		}
-		r.disk = r.disk.Crash(rng, memfs.KeepAll)
+		var first string
+		for i := range 3 {
+			e := mustOpen(t, r.options(r.disk))
+			var got bytes.Buffer
+			if err := dump(e, &got); err != nil {
+				t.Fatal(err)
+			}
+			if i == 0 {
+				first = got.String()
+			} else if got.String() != first {
+				t.Fatalf("open %d found\n%s\nthe first found\n%s", i+1, got.String(), first)
+			}
+			r.disk = r.disk.Crash(r.rng, memfs.KeepAll)
+		}
 	}
 }

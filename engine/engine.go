@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tailrace/internal/manifest"
 	"tailrace/internal/stream"
 	"tailrace/wal"
 )
@@ -16,8 +17,11 @@ import (
 // block on I/O, but for Open and Close.
 type Engine struct {
 	opts     Options
-	identity uint64
+	store    wal.UUID
 	group    *wal.Group
+	manifest *manifest.Manifest
+	loaded   *manifest.Loaded // until the log was scanned
+	blocks   *blockCache
 
 	mu        sync.Mutex // guards everything below but the atomics
 	timeline  timeline
@@ -33,18 +37,39 @@ type Engine struct {
 	stagedOps int
 	due       deadlines
 	watching  int
-	head      []byte // of the record being encoded
+
+	lastMark     logMark // the newest durable batch
+	checkpoint   manifest.Checkpoint
+	rowsSince    int         // rows in the deltas of the checkpoint
+	checkpointAt int64       // engine time of the last flush, or of opening
+	epoch        uint32      // counts freezes
+	changed      []stream.ID // streams that changed since the last freeze
+	freeze       *freeze     // that has not been written yet, or nil
+	flush        *flush      // under way, or nil
+	flushStuck   bool        // the last one failed
+	removed      uint64      // streams that left the table
+	removedSeen  uint64      // when it was last looked for dead ones; the merger's own
+	merge        *merge      // under way, or nil
+	version      *version
+	shown        map[uint64]int // segments by identity: versions that have it
+	unshown      []*segmentFile // that none has any more, to be closed
+	unfinished   []uint64       // acts to be aborted when there is room
+	held         chan struct{}  // closed when the committer may go on, or nil
+	head         []byte         // of the record being encoded
 
 	// tap sees every staged record in order, encoded. The crash tests rebuild
 	// from them what a recovered store has to hold.
 	tap func(batch uint64, head, body []byte)
 
 	clockMS  atomic.Int64 // the last engine time, for the log's writer
+	damage   atomic.Int64 // reads that met bytes which do not verify
 	failed   chan struct{}
 	failOnce sync.Once
 	failure  error // set before failed is closed
 
 	notifier *notifier
+	flushNow chan struct{} // one token: there may be reason to flush
+	mergeNow chan struct{} // one token: there may be reason to merge, or garbage
 	stop     chan struct{}
 	ended    sync.WaitGroup
 }
@@ -54,9 +79,15 @@ func newEngine(o Options) *Engine {
 		opts:   o,
 		table:  stream.NewTable(stream.Limits{Streams: o.StreamsMax, ProducersPerStream: o.ProducersPerStreamMax}),
 		frames: newFrames(),
+		blocks: newBlockCache(o.BlockCacheBytes),
 		gates:  make(map[string]uint64),
+		shown:  make(map[uint64]int),
+		epoch:  1,
 		failed: make(chan struct{}),
 		stop:   make(chan struct{}),
+
+		flushNow: make(chan struct{}, 1),
+		mergeNow: make(chan struct{}, 1),
 	}
 }
 
@@ -73,23 +104,29 @@ func Open(o Options) (*Engine, error) {
 	e.clockMS.Store(wall.UnixMilli())
 	began := time.Now()
 	log, recovery, err := wal.Open(wal.Options{
-		FS: o.FS, Dir: o.Dir, FileBytes: o.LogFileBytes,
+		FS: o.FS, Dir: o.Dir, FileBytes: o.LogFileBytes, Prepare: e.load,
 		Rand: o.Rand, Now: e.clockMS.Load, Logger: o.Logger,
 	}, e.replay)
 	if err != nil {
+		e.closeSegments()
 		return nil, fmt.Errorf("engine: open %s: %w", o.Dir, err)
 	}
-	e.identity = binary.BigEndian.Uint64(recovery.Store[:])
-	e.timeline = newTimeline(o.Clock, recovery.LastAt)
-	e.now()
+	if err := e.takeUp(); err != nil {
+		e.closeSegments()
+		return nil, errors.Join(fmt.Errorf("engine: open %s: %w", o.Dir, err), log.Close())
+	}
+	e.timeline = newTimeline(o.Clock, max(recovery.LastAt, e.checkpoint.At))
+	e.checkpointAt = e.now()
 	e.revive()
 	e.group = wal.NewGroup(log, wal.GroupOptions{
-		FirstBatch: e.durable + 1, Now: e.clockMS.Load, Manual: o.Manual,
+		FirstBatch: e.durable + 1, Now: e.clockMS.Load, Manual: o.Manual, Hold: e.holdCommits,
 		StagedBytesMax: o.StagedBytesMax, Committed: e.committed, Failed: e.fail,
 	})
 	if !o.Manual {
 		e.notifier = startNotifier()
 		e.ended.Go(func() { e.sweeper(e.stop) })
+		e.ended.Go(e.flusher)
+		e.ended.Go(e.merger)
 	}
 	o.Logger.Info("store opened", "dir", o.Dir, "streams", e.table.Len(), "records", recovery.Records,
 		"clean", recovery.Clean, "epoch", recovery.Epoch, "took", time.Since(began).Round(time.Millisecond))
@@ -107,6 +144,8 @@ func (e *Engine) Close() error {
 	if !e.opts.Manual {
 		e.notifier.close()
 	}
+	e.closeSegments()
+	err = errors.Join(err, e.shut(err == nil))
 	if err != nil {
 		return fmt.Errorf("engine: close %s: %w", e.opts.Dir, err)
 	}
@@ -115,7 +154,7 @@ func (e *Engine) Close() error {
 
 // Identity tells this store from others: it was drawn when the store was made
 // and never changes.
-func (e *Engine) Identity() uint64 { return e.identity }
+func (e *Engine) Identity() uint64 { return binary.BigEndian.Uint64(e.store[:]) }
 
 // now returns the engine's time in Unix milliseconds. Engine.mu is held.
 func (e *Engine) now() int64 {
@@ -158,8 +197,12 @@ func (e *Engine) Err() error {
 type Stats struct {
 	Streams     int
 	Watchers    int
-	MemoryBytes int64 // as Options.MemoryBytes counts
-	StagedOps   int   // writes waiting for a sync
+	MemoryBytes int64 // what streams and the appends that no segment has take, as Options.MemoryBytes counts
+	FrameBytes  int64 // appends that no segment has yet
+	Damage      int64 // reads that met stored bytes which do not verify
+	Segments    int
+	Layers      int
+	StagedOps   int // writes waiting for a sync
 	Batches     uint64
 }
 
@@ -168,8 +211,9 @@ func (e *Engine) Stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return Stats{
-		Streams: e.table.Len(), Watchers: e.watching, MemoryBytes: e.memory(),
-		StagedOps: e.stagedOps, Batches: e.durable,
+		Streams: e.table.Len(), Watchers: e.watching, MemoryBytes: e.tableBytes() + e.unflushedBytes(),
+		FrameBytes: e.unflushedBytes(), Damage: e.damage.Load(), Segments: e.version.segments(),
+		Layers: len(e.version.layers), StagedOps: e.stagedOps, Batches: e.durable,
 	}
 }
 

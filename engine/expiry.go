@@ -17,11 +17,11 @@ const sweepEvery = time.Second
 // now and then: after a crash the deadline is counted from the logged use plus
 // the slack between two of them, so a life grows by at most that.
 func (e *Engine) touch(s *stream.Stream, now int64) {
-	if s.TTL == stream.NoTTL {
+	if s.TTL() == stream.NoTTL {
 		return
 	}
-	s.Touched = max(s.Touched, now)
-	if now-s.Logged < s.TouchSlack() {
+	s.Touch(now)
+	if now-s.Logged() < s.TouchSlack() {
 		return
 	}
 	rec := stream.Record{Kind: stream.KindTouch, ID: s.ID, At: now}
@@ -36,7 +36,7 @@ func (e *Engine) touch(s *stream.Stream, now int64) {
 // expire ends the life of a stream that is Due, or renews it if somebody
 // follows it live; then the returned note is nil.
 func (e *Engine) expire(s *stream.Stream, now int64) (*batchInfo, stream.Code) {
-	if s.TTL != stream.NoTTL && localOf(s).watched() {
+	if s.TTL() != stream.NoTTL && localOf(s).watched() {
 		e.touch(s, now)
 		return nil, stream.None
 	}
@@ -135,8 +135,8 @@ func (d *deadlines) Pop() any {
 func (e *Engine) lookAgain(l *local) int64 {
 	s := l.stream
 	at := s.Deadline()
-	if l.watched() && s.TTL != stream.NoTTL {
-		at = max(min(at, s.Logged+s.TouchSlack()), e.clockMS.Load()+sweepEvery.Milliseconds())
+	if l.watched() && s.TTL() != stream.NoTTL {
+		at = max(min(at, s.Logged()+s.TouchSlack()), e.clockMS.Load()+sweepEvery.Milliseconds())
 	}
 	return at
 }

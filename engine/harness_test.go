@@ -49,6 +49,7 @@ func manualOptions(fs vfs.FS, clock Clock, rng *rand.Rand) Options {
 	return Options{
 		FS: fs, Dir: "store", LogFileBytes: 64 << 10, BodyBytesMax: 8 << 10,
 		Clock: clock, Rand: rng.Uint64, Manual: true,
+		MergeFanIn: 2, SoloMinBytes: 3000, BlockCacheBytes: 32 << 10,
 	}
 }
 
@@ -135,6 +136,9 @@ func readAll(t testing.TB, e *Engine, path string, from stream.Offset) (parts []
 		var res ReadResult
 		out := do(t, e, func() Ticket {
 			r, ticket := e.Read(ReadRequest{Path: path, From: from, BytesMax: 64})
+			if r.Cold {
+				r, ticket = e.ReadCold(ReadRequest{Path: path, From: from, BytesMax: 64})
+			}
 			res = r
 			return ticket
 		})
@@ -155,13 +159,54 @@ func readAll(t testing.TB, e *Engine, path string, from stream.Offset) (parts []
 }
 
 // dump writes down everything that a store holds, to compare two of them.
-func dump(e *Engine, w io.Writer) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func dump(e *Engine, w io.Writer) error {
 	for _, s := range sortedStreams(e.table) {
 		fmt.Fprint(w, describe(s))
-		for _, entry := range localOf(s).index.All() {
-			fmt.Fprintf(w, "  %d %q\n", entry.End, e.frames.byBatch[entry.Frame].slice(entry))
+		appends, err := ownAppends(e, s)
+		if err != nil {
+			return err
+		}
+		for _, k := range appends {
+			if s.Gone && k.end > e.table.ForkedTo(s) {
+				break
+			}
+			describeAppend(w, k)
 		}
 	}
+	return nil
+}
+
+// ownAppends is what a stream has beside what it shows of its source, from
+// segments and from memory. Of a stream that is Gone it has what forks show.
+func ownAppends(e *Engine, s *stream.Stream) (all []kept, err error) {
+	e.mu.Lock()
+	v := e.pin()
+	stored := storedOf(s)
+	if s.Gone {
+		stored = min(stored, e.table.ForkedTo(s)) // a merge may have dropped the rest
+	}
+	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		e.unpin(v)
+		e.mu.Unlock()
+	}()
+	res := ReadResult{Next: s.Base()}
+	for res.Next < stored {
+		end := res.Next
+		res.Parts = nil
+		if err := e.readSpans(v, []span{{uint64(s.ID), uint64(res.Next), uint64(stored)}}, &ReadRequest{BytesMax: 1 << 20}, &res); err != nil {
+			return nil, err
+		}
+		for _, p := range res.Parts {
+			end += stream.Offset(len(p)) + stream.AppendGap
+			all = append(all, kept{end, p})
+		}
+	}
+	if l := localOf(s); l != nil {
+		for _, entry := range l.index.All() {
+			all = append(all, kept{stream.Offset(entry.End), e.frames.byBatch[entry.Frame].slice(entry)})
+		}
+	}
+	return all, nil
 }

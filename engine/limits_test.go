@@ -12,21 +12,43 @@ import (
 	"tailrace/wal"
 )
 
-func TestMemoryLimitRefusesGrowthAndNothingElse(t *testing.T) {
+func TestMemoryLimitRefusesStreamsAndNothingElse(t *testing.T) {
 	o := manualOptions(memfs.New(), newFakeClock(), rand.New(rand.NewPCG(1, 1)))
-	o.MemoryBytes = 4096
+	o.MemoryBytes, o.FrameBytesMax = 3*streamCost, 1<<20
 	e := mustOpen(t, o)
-	want(t, e, stream.Created, create("p", "text/plain", strings.Repeat("x", 2000)))
-	want(t, e, stream.MemoryFull, appendTo("p", "text/plain", strings.Repeat("x", 2000)))
-	want(t, e, stream.MemoryFull, create("q", "text/plain", strings.Repeat("x", 2000)))
-	if parts, _, code := readAll(t, e, "p", 0); code != stream.OK || len(parts) != 1 {
+	want(t, e, stream.Created, create("p", "text/plain", "first"))
+	want(t, e, stream.MemoryFull, create("q", "text/plain", ""))
+	want(t, e, stream.Appended, appendTo("p", "text/plain", strings.Repeat("x", 2000)))
+	if parts, _, code := readAll(t, e, "p", 0); code != stream.OK || len(parts) != 2 {
 		t.Fatalf("read of a full store: %s, %d appends", code, len(parts))
 	}
 	want(t, e, stream.Deleted, func(e *Engine) Ticket { return e.Delete("p") })
 	if m := e.Stats().MemoryBytes; m != 0 {
 		t.Fatalf("%d bytes are held after everything was deleted", m)
 	}
-	want(t, e, stream.Created, create("q", "text/plain", strings.Repeat("x", 2000)))
+	want(t, e, stream.Created, create("q", "text/plain", ""))
+}
+
+// What no segment has is bounded, and a flush makes room.
+func TestFrameLimitRefusesAppendsUntilAFlush(t *testing.T) {
+	o := manualOptions(memfs.New(), newFakeClock(), rand.New(rand.NewPCG(1, 1)))
+	o.FrameBytesMax = 3000
+	e := mustOpen(t, o)
+	x := strings.Repeat("x", 2000)
+	want(t, e, stream.Created, create("p", "text/plain", x))
+	want(t, e, stream.Appended, appendTo("p", "text/plain", x))
+	want(t, e, stream.Overloaded, appendTo("p", "text/plain", x))
+	want(t, e, stream.Closed, func(e *Engine) Ticket { return e.Append(&stream.Append{Path: "p", Close: true}) })
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if m := e.Stats().FrameBytes; m != 0 {
+		t.Errorf("%d bytes are in memory after a flush", m)
+	}
+	want(t, e, stream.Created, create("q", "text/plain", x))
+	if parts, _, code := readAll(t, e, "p", 0); code != stream.OK || len(parts) != 2 || string(parts[1]) != x {
+		t.Fatalf("read after a flush: %s, %d appends", code, len(parts))
+	}
 }
 
 func TestInFlightLimitRefusesAndRecovers(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"time"
 
 	"tailrace/internal/vfs"
 	"tailrace/wal"
@@ -39,7 +40,25 @@ type Options struct {
 	Dir string // the store; made if it does not exist
 
 	LogFileBytes int64 // size of a log file, a multiple of 4096; default 64 MiB
-	MemoryBytes  int64 // what streams and their bytes may occupy; default 1 GiB
+
+	// MemoryBytes is what the store may occupy, default 1 GiB. Half of it is for
+	// the streams themselves; beyond that new ones are refused as MemoryFull. The
+	// defaults of the sizes below are shares of it.
+	MemoryBytes int64
+
+	// FrameBytesMax is for appends that no segment has yet; default a quarter of
+	// MemoryBytes. Beyond it commits wait for the flush that is under way. When
+	// none can be made, writes are refused as DiskFull.
+	FrameBytesMax   int64
+	FlushBytes      int64 // as many of them are flushed; default a third of FrameBytesMax, at most 64 MiB
+	BlockCacheBytes int64 // decoded blocks of segments; default an eighth of MemoryBytes
+
+	FlushAge   time.Duration // after this, less is flushed; default 5 minutes
+	MergeFanIn int           // layers of one level that are merged into one of the next; default 8
+
+	// SoloMinBytes is how much a segment has to have of a stream for blocks of
+	// its own, which are sent as they are stored; default 256 KiB.
+	SoloMinBytes int
 
 	// StagedBytesMax bounds what waits for a sync; default 64 MiB. Beyond it
 	// writes are refused as Overloaded.
@@ -66,7 +85,12 @@ func (o Options) withDefaults() Options {
 	}
 	setDefault(&o.LogFileBytes, 64<<20)
 	setDefault(&o.MemoryBytes, 1<<30)
-	setDefault(&o.StagedBytesMax, 64<<20)
+	setDefault(&o.FrameBytesMax, o.MemoryBytes/4)
+	setDefault(&o.FlushBytes, min(64<<20, o.FrameBytesMax/3))
+	setDefault(&o.BlockCacheBytes, o.MemoryBytes/8)
+	setDefault(&o.FlushAge, 5*time.Minute)
+	setDefault(&o.MergeFanIn, 8)
+	setDefault(&o.StagedBytesMax, min(64<<20, o.FrameBytesMax/2))
 	setDefault(&o.InFlightMax, 1<<16)
 	setDefault(&o.BodyBytesMax, 16<<20)
 	setDefault(&o.StreamsMax, 10_000_000)
@@ -83,11 +107,14 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func setDefault[T int | int64](v *T, value T) {
+func setDefault[T int | int64 | time.Duration](v *T, value T) {
 	if *v == 0 {
 		*v = value
 	}
 }
+
+// tableBytesMax is what the streams may occupy.
+func (o *Options) tableBytesMax() int64 { return o.MemoryBytes / 2 }
 
 // Validate names everything that is wrong with the options, not the first
 // thing only. Open does the same first.
@@ -103,12 +130,17 @@ func (o Options) Validate() error {
 		value int64
 	}{
 		{"memory bytes", o.MemoryBytes}, {"staged bytes", o.StagedBytesMax},
+		{"frame bytes", o.FrameBytesMax}, {"flush bytes", o.FlushBytes}, {"block cache bytes", o.BlockCacheBytes},
+		{"flush age", int64(o.FlushAge)},
 		{"writes in flight", int64(o.InFlightMax)}, {"body bytes", int64(o.BodyBytesMax)},
 		{"streams", int64(o.StreamsMax)}, {"producers per stream", int64(o.ProducersPerStreamMax)},
 	} {
 		if limit.value < 0 {
 			bad("%s: %d is negative", limit.name, limit.value)
 		}
+	}
+	if o.MergeFanIn < 2 {
+		bad("merge fan-in of %d: at least 2", o.MergeFanIn)
 	}
 	log := wal.Options{FS: o.FS, Dir: o.Dir, FileBytes: o.LogFileBytes}
 	if err := log.Validate(); err != nil && o.Dir != "" {

@@ -1,11 +1,11 @@
 package engine
 
 import (
+	"fmt"
 	"math"
 	"time"
 
 	"tailrace/index"
-	"tailrace/internal/jsonmode"
 	"tailrace/internal/stream"
 )
 
@@ -33,12 +33,26 @@ type ReadRequest struct {
 	// is larger is returned alone.
 	BytesMax int
 	Touch    bool // the read is a use of the stream: it renews a sliding TTL
+
+	// Stored allows ReadCold to answer with ReadResult.Stored.
+	Stored bool
 }
 
 // ReadResult is a run of whole appends. All of it stays valid.
 type ReadResult struct {
 	Info
-	Parts     [][]byte // the stored bytes of each append
+	// Cold says that what was asked for is not in memory: Parts is empty, and
+	// ReadCold has to be asked, by somebody who may wait for the disk.
+	Cold bool
+
+	Parts [][]byte // the stored bytes of each append
+
+	// Stored is, instead of Parts, a body that is complete as it is: one zstd
+	// frame, for a JSON stream with the brackets in it. StoredSize is how many
+	// bytes it decodes to.
+	Stored     []byte
+	StoredSize int
+
 	From      stream.Offset
 	Next      stream.Offset
 	UpToDate  bool          // Next is the tail
@@ -59,20 +73,34 @@ func (e *Engine) Head(path string) (Info, Ticket) {
 }
 
 // Read returns the durable appends that end after r.From, whole and in order,
-// at least one if there is any. The result is valid as Head's Info is.
+// at least one if there is any, unless the result is Cold. The result is valid
+// as Head's Info is.
 func (e *Engine) Read(r ReadRequest) (ReadResult, Ticket) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	res, s, t := e.beginRead(&r)
+	if s == nil {
+		return res, t
+	}
+	if res.Cold = e.plan(s, res.Next, res.Tail, nil); !res.Cold {
+		e.collect(s, &res, r.BytesMax)
+	}
+	res.finish()
+	return res, t
+}
+
+// beginRead finds the stream and begins the result. Engine.mu is held.
+func (e *Engine) beginRead(r *ReadRequest) (ReadResult, *stream.Stream, Ticket) {
 	if r.BytesMax <= 0 {
 		r.BytesMax = readBytesMax
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	now := e.now()
 	s, t := e.find(r.Path, now)
 	if s == nil {
-		return ReadResult{}, t
+		return ReadResult{}, nil, t
 	}
 	if r.ID != 0 && r.ID != s.ID {
-		return ReadResult{}, settled(stream.Outcome{Code: stream.NotFound})
+		return ReadResult{}, nil, settled(stream.Outcome{Code: stream.NotFound})
 	}
 	if r.Touch {
 		e.touch(s, now)
@@ -80,13 +108,16 @@ func (e *Engine) Read(r ReadRequest) (ReadResult, Ticket) {
 	res := ReadResult{Info: e.durableInfo(s), ExpiresIn: -1}
 	res.From = min(r.From, res.Tail)
 	res.Next = res.From
-	e.collect(s, &res, r.BytesMax)
-	res.UpToDate = res.Next == res.Tail
-	res.AtEnd = res.UpToDate && res.Closed
 	if deadline := s.Deadline(); deadline != math.MaxInt64 {
 		res.ExpiresIn = time.Duration(min(deadline-now, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 	}
-	return res, t
+	return res, s, t
+}
+
+// finish says where the result ends.
+func (res *ReadResult) finish() {
+	res.UpToDate = res.Next == res.Tail
+	res.AtEnd = res.UpToDate && res.Closed
 }
 
 // find returns the stream at path, or nil and the ticket that says why not.
@@ -109,14 +140,14 @@ func (e *Engine) durableInfo(s *stream.Stream) Info {
 	at, text := s.ExpiresAt()
 	return Info{
 		ID: s.ID, ContentType: s.ContentType, JSON: s.JSON, Closed: s.Closed,
-		Tail: e.durableTail(s), TTL: s.TTL, ExpiresAt: at, ExpiresText: text,
+		Tail: e.durableTail(s), TTL: s.TTL(), ExpiresAt: at, ExpiresText: text,
 	}
 }
 
 // durableTail is the end of the newest durable append.
 func (e *Engine) durableTail(s *stream.Stream) stream.Offset {
 	l := localOf(s)
-	if l.last <= e.durable {
+	if l == nil || l.last <= e.durable {
 		return s.Tail
 	}
 	entries := l.index.All()
@@ -125,34 +156,62 @@ func (e *Engine) durableTail(s *stream.Stream) stream.Offset {
 			return stream.Offset(entries[i].End)
 		}
 	}
-	return s.Base
+	return l.stored()
+}
+
+// stored is where the appends in memory begin; what is below is in segments.
+func (l *local) stored() stream.Offset {
+	if entries := l.index.All(); len(entries) > 0 {
+		return stream.Offset(entries[0].End - uint64(entries[0].Len) - stream.AppendGap)
+	}
+	return l.stream.Tail
+}
+
+// storedOf is stored for a stream that may have nothing in memory.
+func storedOf(s *stream.Stream) stream.Offset {
+	if l := localOf(s); l != nil {
+		return l.stored()
+	}
+	return s.Tail
+}
+
+// link is a stream and how far a reader sees it: a fork shows of its source
+// what lies before its base, and of what that shows no more than every fork on
+// the way took.
+type link struct {
+	stream *stream.Stream
+	to     stream.Offset
+}
+
+// chain is the streams from the one that is read up to the one that holds the
+// first append wanted.
+func chain(s *stream.Stream, from, to stream.Offset) []link {
+	links := []link{{s, to}}
+	for s.Source() != nil && from < s.Base() {
+		to = min(to, s.Base())
+		s = s.Source()
+		links = append(links, link{s, to})
+	}
+	return links
 }
 
 // collect adds to res the appends between res.Next and res.Tail, those that a
-// fork shows of its source among them. One budget serves the whole chain.
+// fork shows of its source among them. All of them are in memory. One budget
+// serves the whole chain.
 func (e *Engine) collect(s *stream.Stream, res *ReadResult, budget int) {
-	// From the fork up to the stream that holds the first append wanted. Each
-	// shows no more of the one above it than every fork on the way took.
-	type link struct {
-		stream *stream.Stream
-		to     stream.Offset
-	}
-	chain := []link{{s, res.Tail}}
-	for s.Source != nil && res.Next < s.Base {
-		to := min(chain[len(chain)-1].to, s.Base)
-		s = s.Source
-		chain = append(chain, link{s, to})
-	}
+	links := chain(s, res.Next, res.Tail)
 	var at frameCursor
-	for i := len(chain) - 1; i >= 0; i-- {
-		to := chain[i].to
-		for _, entry := range localOf(chain[i].stream).index.Between(uint64(res.Next), uint64(to)) {
-			budget -= int(entry.Len)
-			if len(res.Parts) > 0 && (budget < 0 || len(res.Parts) >= readAppendsMax) {
-				return
+	for i := len(links) - 1; i >= 0; i-- {
+		to := links[i].to
+		if l := localOf(links[i].stream); l != nil {
+			for _, entry := range l.index.Between(uint64(res.Next), uint64(to)) {
+				budget -= int(entry.Len)
+				if len(res.Parts) > 0 && (budget < 0 || len(res.Parts) >= readAppendsMax) {
+					return
+				}
+				res.Parts = append(res.Parts, at.slice(&e.frames, entry))
+				res.Next = stream.Offset(entry.End)
 			}
-			res.Parts = append(res.Parts, at.slice(&e.frames, entry))
-			res.Next = stream.Offset(entry.End)
 		}
 		if i > 0 {
 			// A fork may begin inside an append of its source; between the
@@ -171,30 +230,9 @@ type frameCursor struct {
 func (c *frameCursor) slice(f *frames, e index.Entry) []byte {
 	if c.frame == nil || c.batch != e.Frame {
 		c.batch, c.frame = e.Frame, f.byBatch[e.Frame]
+		if c.frame == nil {
+			panic(fmt.Sprintf("engine: append up to %d of batch %d is not in memory; batches %d to %d are held", e.End, e.Frame, f.released+1, f.held))
+		}
 	}
 	return c.frame.slice(e)
-}
-
-// content gives the rules the bytes that a fork copies.
-type content struct{ e *Engine }
-
-// Prefix implements stream.Content.
-func (c content) Prefix(s *stream.Stream, at stream.Offset, n uint64) ([]byte, bool) {
-	res := ReadResult{Info: c.e.durableInfo(s), Next: at}
-	c.e.collect(s, &res, 1)
-	if len(res.Parts) == 0 {
-		return nil, false
-	}
-	first := res.Parts[0]
-	if !s.JSON {
-		if n > uint64(len(first)) {
-			return nil, false
-		}
-		return first[:n], true
-	}
-	if n > uint64(len(first)) { // no message takes less than a byte and a comma
-		return nil, false
-	}
-	prefix, have := jsonmode.Prefix(first, int(n))
-	return prefix, have == int(n)
 }

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"fmt"
-
 	"tailrace/index"
 	"tailrace/internal/frame"
 	"tailrace/internal/stream"
@@ -27,11 +25,10 @@ func (e *Engine) replay(f wal.Replayed) error {
 		if err != nil {
 			return corrupt(f.Pos, err)
 		}
-		effect, err := e.table.Apply(&rec)
+		effect, l, err := e.apply(&rec)
 		if err != nil {
 			return corrupt(f.Pos, err)
 		}
-		l := e.local(effect.Stream)
 		l.last = batch
 		rec.Appends(func(from, to int, end stream.Offset) {
 			if data == nil {
@@ -45,10 +42,11 @@ func (e *Engine) replay(f wal.Replayed) error {
 		removed = append(removed, effect.Removed...)
 	}
 	e.durable = batch
-	if live > 0 {
-		e.frames.add(batch, append(make([]byte, 0, len(data)), data...), live)
-	}
+	e.lastMark = logMark{batch: batch, seq: f.Seq, pos: f.Pos, at: f.At}
+	e.frames.add(batch, append(make([]byte, 0, len(data)), data...), live)
 	for _, s := range removed {
+		e.removed++
+		e.unweigh(s)
 		l := localOf(s)
 		for _, entry := range l.index.All() {
 			e.appends--
@@ -69,34 +67,10 @@ func corrupt(at wal.Pos, err error) error {
 // time until the next sweep if the stream was followed live.
 func (e *Engine) revive() {
 	for s := range e.table.All {
-		e.weigh(localOf(s))
-		if s.TTL == stream.NoTTL || s.Gone {
+		if s.TTL() == stream.NoTTL || s.Gone {
 			continue
 		}
-		s.Touched = s.Logged + s.TouchSlack() + sweepEvery.Milliseconds()
-		e.reschedule(localOf(s))
+		s.Touch(s.Logged() + s.TouchSlack() + sweepEvery.Milliseconds())
+		e.reschedule(e.local(s))
 	}
-}
-
-// Report is what Check found in a store without fault.
-type Report struct {
-	wal.Report
-	Streams int
-	Appends int
-}
-
-// Check reads a store and verifies every checksum and every record, without
-// changing anything. The error names the place of the first fault. A store
-// that is not there is an error too: there is nothing to vouch for.
-func Check(o Options) (Report, error) {
-	o = o.withDefaults()
-	e := newEngine(o)
-	found, err := wal.VerifyReplay(o.FS, o.Dir, e.replay)
-	if err != nil {
-		return Report{}, fmt.Errorf("engine: check %s: %w", o.Dir, err)
-	}
-	if found.Empty {
-		return Report{}, fmt.Errorf("engine: check %s: there is no store", o.Dir)
-	}
-	return Report{Report: found, Streams: e.table.Len(), Appends: e.appends}, nil
 }

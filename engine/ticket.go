@@ -15,6 +15,10 @@ type Ticket struct {
 	// ask again.
 	Retry bool
 
+	// Cold says that nothing was decided, because that takes reading from the
+	// disk: ask CreateCold, from where it is allowed to wait.
+	Cold bool
+
 	batch *wal.Batch // nil = nothing to wait for
 }
 

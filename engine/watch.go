@@ -31,7 +31,7 @@ func (e *Engine) Watch(path string, id stream.ID, notify func()) (stop func(), o
 	if s == nil || s.ID != id || s.Gone {
 		return nil, false
 	}
-	l := localOf(s)
+	l := e.local(s)
 	if l.watch == nil {
 		l.watch = &watchers{}
 	}
@@ -67,7 +67,7 @@ func (e *Engine) unwatch(w *watcher) {
 }
 
 // watched reports whether somebody follows the stream live.
-func (l *local) watched() bool { return l.watch != nil }
+func (l *local) watched() bool { return l != nil && l.watch != nil }
 
 // collectWatchers takes those that have to be told and are not yet in line.
 func (e *Engine) collectWatchers(touched []*local) []*watcher {

@@ -16,6 +16,10 @@ type workload struct {
 	clock     *fakeClock
 	producers map[string]*stream.Producer // the next request of each
 	sent      []stream.Append             // with producers, to be retried
+	last      stream.Append               // the producer's request that was made last, or nothing
+	ends      []stream.Offset             // that some append had
+	coldForks int                         // forks that copied from a segment
+	largeBody int                         // of now and then an append; 0 = none
 }
 
 func newWorkload(rng *rand.Rand, clock *fakeClock) *workload {
@@ -39,6 +43,13 @@ func (w *workload) body(contentType string) []byte {
 		}
 		return body
 	}
+	if w.largeBody > 0 && w.rng.IntN(40) == 0 {
+		large := make([]byte, w.largeBody)
+		for i := range large {
+			large[i] = byte(w.rng.Uint32())
+		}
+		return large
+	}
 	n := 1 + w.rng.IntN(40)
 	if w.rng.IntN(10) == 0 {
 		n = 1 + w.rng.IntN(6000)
@@ -48,6 +59,7 @@ func (w *workload) body(contentType string) []byte {
 
 // op makes a request that can be asked again until it is decided.
 func (w *workload) op() func(*Engine) Ticket {
+	w.last = stream.Append{}
 	switch n := w.rng.IntN(100); {
 	case n < 14:
 		return w.create()
@@ -57,6 +69,7 @@ func (w *workload) op() func(*Engine) Ticket {
 		return w.append()
 	case n < 78 && len(w.sent) > 0:
 		again := w.sent[w.rng.IntN(len(w.sent))]
+		w.last = again
 		return func(e *Engine) Ticket { return e.Append(&again) }
 	case n < 84:
 		path := w.path()
@@ -95,12 +108,34 @@ func (w *workload) fork() func(*Engine) Ticket {
 	r := stream.Create{Path: fmt.Sprintf("p%d", int(from[1]-'0')%3+3*w.rng.IntN(3)), TTL: stream.NoTTL, From: from}
 	if w.rng.IntN(2) == 0 {
 		r.HasFromOffset, r.FromOffset = true, stream.Offset(w.rng.IntN(120))
+		if len(w.ends) > 0 && w.rng.IntN(3) > 0 {
+			r.FromOffset = w.ends[w.rng.IntN(len(w.ends))]
+		}
 		r.SubOffset = uint64(w.rng.IntN(3))
 	}
 	if w.rng.IntN(4) == 0 {
 		r.Body = w.body(contentTypeOf(from))
 	}
-	return func(e *Engine) Ticket { return e.Create(&r) }
+	return func(e *Engine) Ticket {
+		t := e.Create(&r)
+		if t.Cold {
+			w.coldForks++
+			t = e.CreateCold(&r)
+		}
+		return t
+	}
+}
+
+// saw remembers where appends end, so that forks begin there.
+func (w *workload) saw(out stream.Outcome) {
+	if out.Code != stream.Appended {
+		return
+	}
+	if len(w.ends) < 64 {
+		w.ends = append(w.ends, out.Tail)
+	} else {
+		w.ends[w.rng.IntN(len(w.ends))] = out.Tail
+	}
 }
 
 func (w *workload) append() func(*Engine) Ticket {
@@ -116,6 +151,7 @@ func (w *workload) append() func(*Engine) Ticket {
 		r.Producer = *p
 		p.Seq++
 		w.sent = append(w.sent, r)
+		w.last = r
 	}
 	if w.rng.IntN(6) == 0 {
 		r.HasSeq, r.Seq = true, fmt.Sprintf("%04d", w.rng.IntN(10000))

@@ -5,24 +5,53 @@ import (
 	"tailrace/wal"
 )
 
-// Create creates a stream or a fork. Nothing of r is kept after the call.
+// Create creates a stream or a fork. Nothing of r is kept after the call. A fork
+// that copies a part of an append which is not in memory is decided by
+// CreateCold; the ticket is Cold then.
 func (e *Engine) Create(r *stream.Create) Ticket {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.create(r, nil)
+}
+
+// CreateCold is Create that may wait for the disk. Its ticket is never Cold.
+func (e *Engine) CreateCold(r *stream.Create) Ticket {
+	var a *anchor
+	for {
+		e.mu.Lock()
+		t := e.create(r, a)
+		e.mu.Unlock()
+		if !t.Cold {
+			return t
+		}
+		var code stream.Code
+		if a, code = e.loadAnchor(r.From, r.FromOffset); code != stream.None {
+			return settled(stream.Outcome{Code: code})
+		}
+	}
+}
+
+// create is Create with what was read of the source, if anything. Engine.mu is
+// held.
+func (e *Engine) create(r *stream.Create, a *anchor) Ticket {
 	now := e.now()
 	if _, t, wait := e.gate(r.Path, now); wait {
 		return t
 	}
+	copied := content{engine: e, anchor: a}
 	if r.From != "" {
 		if t, wait := e.gateSource(r, now); wait {
 			return t
 		}
+		if r.SubOffset != 0 && e.table.Lookup(r.Path) == nil && copied.cold(r) {
+			return Ticket{Cold: true}
+		}
 	}
-	rec, out := e.table.DecideCreate(r, now, content{e})
+	rec, out := e.table.DecideCreate(r, now, copied)
 	if rec.Kind == 0 {
 		return e.answer(r.Path, out, now)
 	}
-	if code := e.admit(len(rec.Body)+len(rec.Path)+len(rec.ContentType)+len(rec.From)+len(rec.ExpiresText)+streamCost, len(rec.Body)); code != stream.None {
+	if code := e.admit(len(rec.Path)+len(rec.ContentType)+len(rec.From)+len(rec.ExpiresText)+streamCost, len(rec.Body)); code != stream.None {
 		return settled(stream.Outcome{Code: code})
 	}
 	info, code := e.stage(wal.Growth, &rec)
@@ -43,10 +72,14 @@ func (e *Engine) gateSource(r *stream.Create, now int64) (Ticket, bool) {
 		return Ticket{}, false
 	}
 	s := e.table.Lookup(r.From)
-	if s == nil || !r.HasFromOffset || r.FromOffset < s.Base {
+	if s == nil || !r.HasFromOffset || r.FromOffset < s.Base() {
 		return Ticket{}, false // nothing follows the tail
 	}
-	next := localOf(s).index.Between(uint64(r.FromOffset), uint64(s.Tail))
+	l := localOf(s)
+	if l == nil || r.FromOffset < l.stored() {
+		return Ticket{}, false // a segment has it
+	}
+	next := l.index.Between(uint64(r.FromOffset), uint64(s.Tail))
 	if len(next) == 0 {
 		return Ticket{}, false
 	}
@@ -71,14 +104,14 @@ func (e *Engine) Append(r *stream.Append) Ticket {
 	class := wal.Growth
 	if len(rec.Body) == 0 {
 		class = wal.Reclaim // a close must go through on a full disk
-	} else if code := e.admit(len(rec.Body)+appendCost, len(rec.Body)); code != stream.None {
+	} else if code := e.admit(0, len(rec.Body)); code != stream.None {
 		return settled(stream.Outcome{Code: code})
 	}
 	info, code := e.stage(class, &rec)
 	if code != stream.None {
 		return settled(stream.Outcome{Code: code})
 	}
-	s.Touched = max(s.Touched, now)
+	s.Touch(now)
 	return Ticket{Outcome: out, batch: info.batch}
 }
 
@@ -133,27 +166,48 @@ func (e *Engine) answer(path string, out stream.Outcome, now int64) Ticket {
 	if out.Code.Success() {
 		e.touch(s, now)
 	}
-	return Ticket{Outcome: out, batch: e.batch(localOf(s).last)}
+	t := Ticket{Outcome: out}
+	if l := localOf(s); l != nil {
+		t.batch = e.batch(l.last)
+	}
+	return t
 }
 
-// admit refuses what would not fit: cost in memory, and as an append.
+// admit refuses what would not fit: cost in the table of streams, and a body
+// as an append.
 func (e *Engine) admit(cost, body int) stream.Code {
 	switch {
 	case body > e.opts.BodyBytesMax:
 		return stream.BodyTooLarge
 	case e.stagedOps >= e.opts.InFlightMax:
 		return stream.Overloaded
-	case e.memory()+int64(cost) > e.opts.MemoryBytes:
+	case cost > 0 && e.tableBytes()+int64(cost) > e.opts.tableBytesMax():
 		return stream.MemoryFull
+	case body == 0:
+		return stream.None
+	}
+	// What no segment has yet. The committer waits for a flush long before this;
+	// it is for when that does not help.
+	have := e.unflushedBytes()
+	switch limit := e.opts.FrameBytesMax; {
+	case have == 0:
+	case e.flushStuck && have+int64(body) > limit:
+		return stream.DiskFull
+	case have+int64(body) > 2*limit:
+		return stream.Overloaded
 	}
 	return stream.None
 }
 
-// memory is what streams, their appends and the bytes occupy, those of staged
-// batches included.
-func (e *Engine) memory() int64 {
-	m := e.frames.bytes + int64(e.text) +
-		int64(e.table.Len())*streamCost + int64(e.appends)*appendCost + int64(e.producers)*producerCost
+// tableBytes is what the streams occupy, but for their appends.
+func (e *Engine) tableBytes() int64 {
+	return int64(e.text) + int64(e.table.Len())*streamCost + int64(e.producers)*producerCost
+}
+
+// unflushedBytes is what the appends occupy that no segment has yet, those of
+// staged batches included.
+func (e *Engine) unflushedBytes() int64 {
+	m := e.frames.bytes + int64(e.appends)*appendCost
 	for _, info := range e.inflight {
 		m += int64(info.size)
 	}

@@ -120,7 +120,17 @@ func (s *Server) put(x *exchange) outcome {
 		}
 		c.Body, c.BodyErr = x.stored(c.ContentType)
 	}
-	return s.settle(x, s.engine.Create(c), stepCreate)
+	return s.decideCreate(x)
+}
+
+// decideCreate asks the engine. A fork may copy from an append that is not in
+// memory, and is then for a driver that may wait for the disk.
+func (s *Server) decideCreate(x *exchange) outcome {
+	t := s.engine.Create(&x.create)
+	if t.Cold {
+		return outcome{kind: kindLoad, step: stepCreate}
+	}
+	return s.settle(x, t, stepCreate)
 }
 
 // forkTarget goes on with a fork that inherits its content type.
@@ -136,7 +146,7 @@ func (s *Server) forkTarget(x *exchange) outcome {
 func (s *Server) forkSource(x *exchange) outcome {
 	if x.ticket.Code != stream.OK {
 		// The engine says what is wrong with the source.
-		return s.settle(x, s.engine.Create(&x.create), stepCreate)
+		return s.decideCreate(x)
 	}
 	return s.putTyped(x)
 }
@@ -146,10 +156,9 @@ func (s *Server) forkSource(x *exchange) outcome {
 // the request is refused and nothing is stored in the wrong form.
 func (s *Server) putTyped(x *exchange) outcome {
 	c := &x.create
-	typed := *c
-	typed.ContentType = x.info.ContentType
-	typed.Body, typed.BodyErr = x.stored(typed.ContentType)
-	return s.settle(x, s.engine.Create(&typed), stepCreate)
+	c.ContentType = x.info.ContentType
+	c.Body, c.BodyErr = x.stored(c.ContentType)
+	return s.decideCreate(x)
 }
 
 // created answers a create.

@@ -14,21 +14,29 @@
 //
 //	done   the response is complete
 //	wait   a ticket of the engine has to become ready first; resume goes on
+//	load   what is asked for is on disk, and reading it may block; load goes on
 //	live   the client waits at the tail of a stream, by long-poll or SSE
 //	big    the body has not been read, and reading it may block
 //	again  what the decision depended on has changed: handle it anew
 //	drop   the outcome is unknown: close the connection without a word
 //
 // Only the driver knows what serves the connection. The one here gives each
-// connection a goroutine of fasthttp, which waits for tickets and reads bodies
-// itself and hands SSE readers to a goroutine of their own. Other drivers can
-// run the same handlers.
+// connection a goroutine of fasthttp, which waits for tickets and the disk and
+// reads bodies itself, and hands SSE readers to a goroutine of their own. Other
+// drivers can run the same handlers.
 //
 // # Durable before visible
 //
 // No byte of an answer leaves before everything the answer depends on is
 // durable. If the log fails first, the connection is closed without an answer,
 // because any answer would be a guess.
+//
+// # Codings
+//
+// A catch-up read is sent as it is, compressed by gzip, or as the one zstd frame
+// that the engine stores. Which of them is decided before anything is
+// compressed, so that the entity tag, which tells them apart, is there first.
+// Live reads are never coded: they are small, and are to arrive at once.
 //
 // # Refusals
 //

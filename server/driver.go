@@ -63,8 +63,8 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	}()
 	for o := s.handle(x); o.kind != kindDone; {
 		switch o.kind {
-		case kindWait:
-			o = s.await(x, o.step)
+		case kindWait, kindLoad:
+			o = s.advance(x, o)
 		case kindAgain:
 			o = s.handle(x)
 		case kindBig:
@@ -88,6 +88,21 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 func connState(c net.Conn, state fasthttp.ConnState) {
 	if state == fasthttp.StateIdle {
 		c.(*conn).rest()
+	}
+}
+
+// advance does what an outcome waits for, until one waits for something else
+// than the log and the disk.
+func (s *Server) advance(x *exchange, o outcome) outcome {
+	for {
+		switch o.kind {
+		case kindWait:
+			o = s.await(x, o.step)
+		case kindLoad:
+			o = s.load(x, o.step)
+		default:
+			return o
+		}
 	}
 }
 
@@ -135,10 +150,7 @@ func (s *Server) park(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
 	ask := time.NewTicker(goneInterval)
 	defer ask.Stop()
 	for {
-		o := s.poll(x)
-		if o.kind == kindWait {
-			o = s.await(x, o.step)
-		}
+		o := s.advance(x, s.poll(x))
 		switch o.kind {
 		case kindAgain:
 			continue

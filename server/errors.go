@@ -56,6 +56,7 @@ const (
 	faultBodyTooLarge = fault(stream.BodyTooLarge)
 	faultOverloaded   = fault(stream.Overloaded)
 	faultInvalidJSON  = fault(stream.InvalidJSON)
+	faultDataCorrupt  = fault(stream.DataCorrupt)
 )
 
 // CatalogueEntry is one code that an error response can carry.
@@ -120,6 +121,7 @@ func buildCatalogue() (c [faults]refusal) {
 	engine(stream.BodyTooLarge, 413, "the body is larger than the limit")
 	engine(stream.MemoryFull, 507, "the memory for streams is full")
 	engine(stream.DiskFull, 507, "the disk is full")
+	engine(stream.DataCorrupt, 500, "stored bytes are damaged or cannot be read")
 	engine(stream.Overloaded, 503, "too much is being written or read at the moment")
 
 	own(faultInvalidPath, 400, "invalid_path", "the path breaks the rules for stream paths")
@@ -188,6 +190,8 @@ func (s *Server) fail(x *exchange, f fault) outcome {
 		x.set(nameAllow, allowMethods)
 	case faultInternal:
 		s.internalErrors.Add(1)
+	case faultDataCorrupt:
+		s.corruptReads.Add(1)
 	}
 	body := r.body
 	if f == faultInvalidJSON && x.jsonErr != nil {

@@ -205,6 +205,7 @@ func TestCatalogueHasNoCodeThatIsNeverSent(t *testing.T) {
 		"incomplete_body":      "TestBrokenBodyAppendsNothing",
 		"overloaded":           "TestBodyBudgetIsAnAnswer",
 		"internal":             "TestPanicIsContained",
+		"data_corrupt":         "TestCorruptDataIsAnAnswer",
 		"too_many_readers":     "TestTooManyReadersAreRefused",
 		"too_many_connections": "TestTooManyConnectionsAreRefused",
 		"too_many_streams":     "TestLimitsOfTheEngineAreAnswers",
@@ -270,10 +271,13 @@ func TestLimitsOfTheEngineAreAnswers(t *testing.T) {
 	f.do("PUT", root+"c", "").wantError(t, 507, "too_many_streams")
 	f.do("POST", root+"a", "x", producer("p", "0", "0")...).want(t, 200)
 	f.do("POST", root+"a", "x", producer("q", "0", "0")...).wantError(t, 429, "too_many_producers")
-	f.do("POST", root+"a", strings.Repeat("x", 8192), text).wantError(t, 507, "memory_full")
+	f.do("POST", root+"a", strings.Repeat("x", 8192), text).wantError(t, 503, "overloaded") // no segment has the append before
 	f.do("POST", root+"a", "", "Stream-Closed: true").want(t, 204)
 	f.do("DELETE", root+"b", "").want(t, 204)
 	f.create("c", "", text)
+
+	small := start(t, func(u *setup) { u.engine.MemoryBytes, u.engine.FrameBytesMax = 1000, 1<<20 })
+	small.do("PUT", root+"a", "").wantError(t, 507, "memory_full")
 }
 
 // On a full disk appends are refused, reads and what frees space go on.

@@ -10,12 +10,13 @@ import (
 // appendETag appends the entity tag of a read. It names the stream by its
 // identity, so that a successor at the same path has other tags, and changes
 // when the stream is closed or grows although the bytes are the same
-// (section 10.1).
+// (section 10.1). Each coding of the same content has a tag of its own.
 //
 // Identities count up from 1 in every store, so the store's own comes first.
 //
-//	"[<instance>:]<id>:<from>:<next>[:u][:c]"   u = up to date, c = closed and at its end
-func appendETag(dst []byte, instance uint64, r *engine.ReadResult) []byte {
+//	"[<instance>:]<id>:<from>:<next>[:u][:c][:g|:z]"   u = up to date, c = closed and at its end
+//	                                                g = gzip, z = zstd as stored
+func appendETag(dst []byte, instance uint64, r *engine.ReadResult, c coding) []byte {
 	dst = append(dst, '"')
 	if instance != 0 {
 		dst = strconv.AppendUint(dst, instance, 16)
@@ -31,6 +32,12 @@ func appendETag(dst []byte, instance uint64, r *engine.ReadResult) []byte {
 	}
 	if r.AtEnd {
 		dst = append(dst, ":c"...)
+	}
+	switch c {
+	case codingGzip:
+		dst = append(dst, ":g"...)
+	case codingZstd:
+		dst = append(dst, ":z"...)
 	}
 	return append(dst, '"')
 }

@@ -31,8 +31,12 @@ type exchange struct {
 	append stream.Append
 	live   liveRequest
 	ticket engine.Ticket
-	result engine.ReadResult
 	info   engine.Info
+
+	codings codings // that the client takes; none for a live read
+	asked   engine.ReadRequest
+	result  engine.ReadResult
+	loaded  bool // result is from the disk, in memory of its own
 
 	jsonErr error // why the body is not JSON
 

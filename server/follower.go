@@ -67,6 +67,9 @@ func (f *follower) follow() {
 		switch {
 		case state == feedBroken || s.engine.Err() != nil:
 			return
+		case state == feedCorrupt:
+			f.write(out) // without an end, since this is none of the stream
+			return
 		case state == feedEnd, s.stopped(), !time.Now().Before(end):
 			f.finish(out)
 			return

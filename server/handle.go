@@ -43,6 +43,9 @@ func (s *Server) parse(x *exchange) fault {
 	switch x.head.method {
 	case methodGet:
 		x.live.query, f = parseQuery(x.head.query)
+		if x.live.mode == modeCatchUp {
+			x.codings = x.parseCodings()
+		}
 	case methodPut:
 		f = s.parseCreate(x)
 	case methodPost:

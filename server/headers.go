@@ -10,9 +10,11 @@ import (
 var (
 	nameAllow            = []byte("Allow")
 	nameCacheControl     = []byte("Cache-Control")
+	nameContentEncoding  = []byte("Content-Encoding")
 	nameETag             = []byte("ETag")
 	nameLocation         = []byte("Location")
 	nameRetryAfter       = []byte("Retry-After")
+	nameVary             = []byte("Vary")
 	nameNextOffset       = []byte("Stream-Next-Offset")
 	nameCursor           = []byte("Stream-Cursor")
 	nameUpToDate         = []byte("Stream-Up-To-Date")
@@ -45,9 +47,13 @@ var (
 	valueAnyOrigin   = []byte("*")
 	valueJSON        = []byte("application/json")
 	valueSecond      = []byte("1")
+	valueCodings     = []byte("Accept-Encoding")
+	valueGzip        = []byte("gzip")
+	valueZstd        = []byte("zstd")
 )
 
-// begin starts a response with what every response carries.
+// begin starts a response with what every response carries, and what every
+// answer to a catch-up read does.
 func (s *Server) begin(x *exchange, status int) {
 	x.resp.SetStatusCode(status)
 	x.set(nameNosniff, valueNosniff)
@@ -55,6 +61,9 @@ func (s *Server) begin(x *exchange, status int) {
 	if !s.opts.DisableCORS {
 		x.set(nameAllowOrigin, valueAnyOrigin)
 		x.set(nameExposeHeaders, exposeHeaders)
+	}
+	if x.head.method == methodGet && x.live.mode == modeCatchUp {
+		x.set(nameVary, valueCodings)
 	}
 }
 

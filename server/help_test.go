@@ -52,6 +52,7 @@ type fixture struct {
 	parks chan event // live readers that began to wait for news
 
 	internalErrors int64 // expected
+	corruptReads   int64 // expected
 	broken         bool  // the log was made to fail
 }
 
@@ -80,6 +81,7 @@ const testBodyMax = 512 << 10
 type setup struct {
 	engine engine.Options
 	server Options
+	reads  func(reader) reader // stands before the engine, if there is one
 }
 
 // start runs a server until the test ends, and then demands that nothing is
@@ -100,6 +102,9 @@ func start(t testing.TB, change ...func(*setup)) *fixture {
 	}
 	if f.server, err = New(f.engine, u.server); err != nil {
 		t.Fatal(err)
+	}
+	if u.reads != nil {
+		f.server.reads = u.reads(f.server.reads)
 	}
 	f.server.hooks.onWait = func(m method, name string) { offer(f.waits, event{m, strings.Clone(name)}) }
 	f.server.hooks.onPark = func(m method, name string) { offer(f.parks, event{m, strings.Clone(name)}) }
@@ -130,6 +135,9 @@ func start(t testing.TB, change ...func(*setup)) *fixture {
 		}
 		if n := f.server.InternalErrors(); n != f.internalErrors {
 			t.Errorf("%d internal errors, want %d", n, f.internalErrors)
+		}
+		if n := f.server.CorruptReads(); n != f.corruptReads {
+			t.Errorf("%d corrupt reads, want %d", n, f.corruptReads)
 		}
 		if n := f.server.Connections(); n != 0 {
 			t.Errorf("%d connections are open after the end", n)

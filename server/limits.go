@@ -37,6 +37,17 @@ const (
 	keepBufferBytes = 64 << 10
 )
 
+// Compression.
+const (
+	// gzipBytesMin is the smallest body that is compressed. Lower, and more
+	// answers are compressed that fit into one packet anyway.
+	gzipBytesMin = 1 << 10
+
+	// keepGzipperBytes is how large the buffers are that a compressor keeps.
+	// One read of the usual size fits.
+	keepGzipperBytes = 2 << 20
+)
+
 // Pace of a client.
 const (
 	// bodyRateMin is how slowly a body may arrive, in bytes per second beyond

@@ -9,12 +9,8 @@ import (
 // none the outcome is live again. A driver first watches the stream, then
 // polls, then waits for the watch, so that it misses nothing.
 func (s *Server) poll(x *exchange) outcome {
-	result, t := s.engine.Read(engine.ReadRequest{
-		Path: view(x.head.name), ID: x.live.id, From: x.live.from,
-	})
-	s.hooks.looked(view(x.head.name))
-	x.result = result
-	return s.settle(x, t, stepPoll)
+	defer s.hooks.looked(view(x.head.name))
+	return s.ask(x, engine.ReadRequest{Path: view(x.head.name), ID: x.live.id, From: x.live.from}, stepPoll)
 }
 
 // polled answers a long-poll if there is something to tell.
@@ -22,6 +18,8 @@ func (s *Server) polled(x *exchange) outcome {
 	switch {
 	case x.ticket.Code != stream.OK:
 		return s.refuse(x)
+	case x.result.Cold:
+		return outcome{kind: kindLoad, step: stepPoll}
 	case len(x.result.Parts) > 0:
 		return s.answerRead(x)
 	case x.result.AtEnd:

@@ -11,6 +11,7 @@ type kind uint8
 const (
 	kindDone  kind = iota // nothing: the response is complete
 	kindWait              // wait for exchange.ticket, then resume with step
+	kindLoad              // read from the disk, with load, and resume with step
 	kindAgain             // handle it anew
 	kindBig               // read the body into the exchange, then handle it
 	kindLive              // wait at the tail as exchange.live says

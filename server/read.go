@@ -1,11 +1,11 @@
 package server
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
 	"tailrace/engine"
-	"tailrace/internal/jsonmode"
 	"tailrace/internal/stream"
 )
 
@@ -20,15 +20,40 @@ var valueShared = []byte("public, max-age=60, stale-while-revalidate=300")
 // get reads a stream. A live reader who is not behind gets its answer later.
 func (s *Server) get(x *exchange) outcome {
 	q := &x.live.query
-	r := engine.ReadRequest{Path: view(x.head.name), From: q.from, Touch: true}
+	r := engine.ReadRequest{Path: view(x.head.name), From: q.from, Touch: true, Stored: x.codings.stored()}
 	if q.mode == modeSSE {
 		// Only whether the stream can be read, and where its tail is: the
 		// events are read when somebody can take them.
 		r.From = stream.OffsetMax
 	}
-	result, t := s.engine.Read(r)
-	x.result = result
-	return s.settle(x, t, stepRead)
+	return s.ask(x, r, stepRead)
+}
+
+// ask reads what is in memory.
+func (s *Server) ask(x *exchange, r engine.ReadRequest, next step) outcome {
+	result, t := s.reads.Read(r)
+	x.asked, x.loaded, x.result = r, false, result
+	return s.settle(x, t, next)
+}
+
+// load asks again for what is not in memory. It may wait for the disk, so only
+// a driver that may wait calls it.
+func (s *Server) load(x *exchange, next step) outcome {
+	if next == stepCreate {
+		return s.settle(x, s.engine.CreateCold(&x.create), next)
+	}
+	result, t := s.readCold(x.asked)
+	x.loaded, x.result = true, result
+	return s.settle(x, t, next)
+}
+
+// readCold reads from the disk.
+func (s *Server) readCold(r engine.ReadRequest) (engine.ReadResult, engine.Ticket) {
+	result, t := s.reads.ReadCold(r)
+	if result.Cold {
+		panic(fmt.Sprintf("server: a cold read of %q at %d is cold", r.Path, r.From))
+	}
+	return result, t
 }
 
 // read answers a read, or makes the reader wait.
@@ -38,34 +63,33 @@ func (s *Server) read(x *exchange) outcome {
 	}
 	q, r := &x.live.query, &x.result
 	switch {
-	case q.mode == modeCatchUp:
+	case q.mode == modeSSE:
+		x.live.id, x.live.from = r.ID, min(q.from, r.Tail)
+		return live
+	case r.Cold:
+		return outcome{kind: kindLoad, step: stepRead}
+	case q.mode == modeCatchUp, len(r.Parts) > 0:
 		return s.answerRead(x)
-	case q.mode == modeLongPoll && len(r.Parts) > 0:
-		return s.answerRead(x)
-	case q.mode == modeLongPoll && r.AtEnd:
+	case r.AtEnd:
 		return s.answerNothing(x)
 	}
-	x.live.id = r.ID
-	x.live.from = r.Next
-	if q.mode == modeSSE {
-		x.live.from = min(q.from, r.Tail)
-	}
+	x.live.id, x.live.from = r.ID, r.Next
 	return live
 }
 
 // answerRead answers with what was read, or that the client has it already.
 func (s *Server) answerRead(x *exchange) outcome {
 	q, r := &x.live.query, &x.result
-	status := 200
+	status, c := 200, x.coding()
 	var tag []byte
 	if !q.now {
-		x.scratch = appendETag(x.scratch[:0], s.opts.Instance, r)
+		x.scratch = appendETag(x.scratch[:0], s.opts.Instance, r, c)
 		tag = x.scratch
 		if x.head.has(fieldIfNoneMatch) && matchesETag(x.req.Header.PeekAll("If-None-Match"), tag) {
 			status = 304
 		}
 	}
-	if status == 200 && !s.reserveCopy(x) {
+	if status == 200 && !s.reserveBody(x, c) {
 		return s.fail(x, faultOverloaded)
 	}
 	s.begin(x, status)
@@ -82,7 +106,7 @@ func (s *Server) answerRead(x *exchange) outcome {
 	}
 	if status == 200 {
 		x.resp.Header.SetContentType(r.ContentType)
-		x.setBody(r)
+		s.setBody(x, c)
 	}
 	return done
 }
@@ -99,66 +123,6 @@ func (s *Server) answerNothing(x *exchange) outcome {
 		x.setCursor(s, q)
 	}
 	return done
-}
-
-// copySize is the size of a body that has to be put together, 0 if it is one
-// part that is sent as it is stored, or nothing.
-func copySize(r *engine.ReadResult) int {
-	if !r.JSON && len(r.Parts) <= 1 {
-		return 0
-	}
-	size := len("[]")
-	for _, part := range r.Parts {
-		size += len(part)
-	}
-	return size
-}
-
-// reserveCopy takes the memory for a large body that is put together out of the
-// budget. A small one is in the connection's own memory.
-func (s *Server) reserveCopy(x *exchange) bool {
-	size := copySize(&x.result)
-	if size <= keepBufferBytes {
-		return true
-	}
-	if !s.responses.reserveAlone(int64(size)) {
-		return false
-	}
-	x.held += int64(size)
-	return true
-}
-
-// setBody sets what was read as the body. A single append that is not JSON goes
-// out from the engine's own memory; everything else is put together first.
-func (x *exchange) setBody(r *engine.ReadResult) {
-	size := copySize(r)
-	if size == 0 {
-		if len(r.Parts) > 0 {
-			x.resp.SetBodyRaw(r.Parts[0])
-		}
-		return
-	}
-	// The response keeps its buffer for the next one on the connection. A
-	// large buffer would stay with every connection that ever read much.
-	var dst []byte
-	pooled := size <= keepBufferBytes
-	if pooled {
-		dst = x.resp.SwapBody(nil)[:0]
-	} else {
-		dst = make([]byte, 0, size)
-	}
-	if r.JSON {
-		dst = jsonmode.AppendArray(dst, r.Parts...)
-	} else {
-		for _, part := range r.Parts {
-			dst = append(dst, part...)
-		}
-	}
-	if pooled {
-		x.resp.SwapBody(dst)
-	} else {
-		x.resp.SetBodyRaw(dst)
-	}
 }
 
 // setCaching says how long the read may be kept: never longer than the stream

@@ -202,15 +202,24 @@ func TestETagHasAllParts(t *testing.T) {
 	r.ID = 7
 	for _, c := range []struct {
 		up, end bool
+		coding  coding
 		want    string
-	}{{false, false, `"7:1:12"`}, {true, false, `"7:1:12:u"`}, {true, true, `"7:1:12:u:c"`}} {
+	}{
+		{false, false, codingIdentity, `"7:1:12"`},
+		{true, false, codingIdentity, `"7:1:12:u"`},
+		{true, true, codingIdentity, `"7:1:12:u:c"`},
+		{false, false, codingGzip, `"7:1:12:g"`},
+		{true, true, codingGzip, `"7:1:12:u:c:g"`},
+		{false, false, codingZstd, `"7:1:12:z"`},
+		{true, true, codingZstd, `"7:1:12:u:c:z"`},
+	} {
 		r.UpToDate, r.AtEnd = c.up, c.end
-		if got := string(appendETag(nil, 0, &r)); got != c.want {
+		if got := string(appendETag(nil, 0, &r, c.coding)); got != c.want {
 			t.Errorf("tag %s, want %s", got, c.want)
 		}
 	}
 	r.Next = stream.Offset(1<<53 - 1)
-	if got := string(appendETag([]byte("x"), 0, &r)); got != `x"7:1:9007199254740991:u:c"` {
+	if got := string(appendETag([]byte("x"), 0, &r, codingIdentity)); got != `x"7:1:9007199254740991:u:c"` {
 		t.Errorf("tag %s", got)
 	}
 }

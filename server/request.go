@@ -44,6 +44,7 @@ const (
 	fieldContentLength
 	fieldExpect
 	fieldIfNoneMatch
+	fieldAcceptEncoding
 	fieldClosed
 	fieldTTL
 	fieldExpiresAt
@@ -66,6 +67,7 @@ var fieldNames = [fields]string{
 	fieldContentLength:  "content-length",
 	fieldExpect:         "expect",
 	fieldIfNoneMatch:    "if-none-match",
+	fieldAcceptEncoding: "accept-encoding",
 	fieldClosed:         "stream-closed",
 	fieldTTL:            "stream-ttl",
 	fieldExpiresAt:      "stream-expires-at",
@@ -82,7 +84,7 @@ var fieldNames = [fields]string{
 }
 
 // repeatable fields are lists, or not ours to judge; the first one counts.
-const repeatable = 1<<fieldIfNoneMatch | 1<<fieldForwardedProto | 1<<fieldForwardedHost | 1<<fieldExpect
+const repeatable = 1<<fieldIfNoneMatch | 1<<fieldAcceptEncoding | 1<<fieldForwardedProto | 1<<fieldForwardedHost | 1<<fieldExpect
 
 // head is a request without its body, taken apart. Everything in it is part of
 // the request's own memory.
@@ -196,6 +198,8 @@ func fieldOf(name []byte) (field, bool) {
 	}
 	var from, to field
 	switch name[0] | 0x20 {
+	case 'a':
+		from, to = fieldAcceptEncoding, fieldAcceptEncoding
 	case 'c':
 		from, to = fieldContentType, fieldContentLength
 	case 'e':

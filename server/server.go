@@ -22,6 +22,7 @@ var ErrClosed = errors.New("server: closed")
 // Server serves an engine over HTTP. It does not own the engine.
 type Server struct {
 	engine *engine.Engine
+	reads  reader
 	opts   Options
 	http   *fasthttp.Server
 
@@ -39,7 +40,15 @@ type Server struct {
 	serving   sync.WaitGroup // calls of Serve; Add only under mu
 
 	internalErrors atomic.Int64
+	corruptReads   atomic.Int64
 	hooks          hooks
+}
+
+// reader is the part of the engine that reads come from. Tests stand before it,
+// to say what is in memory and what is damaged.
+type reader interface {
+	Read(engine.ReadRequest) (engine.ReadResult, engine.Ticket)
+	ReadCold(engine.ReadRequest) (engine.ReadResult, engine.Ticket)
 }
 
 // hooks let tests see what cannot be seen from outside. They are not set
@@ -74,7 +83,7 @@ func New(e *engine.Engine, o Options) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{engine: e, opts: o, stop: make(chan struct{})}
+	s := &Server{engine: e, reads: e, opts: o, stop: make(chan struct{})}
 	s.bodies, s.responses = newBudget(o.BodyBytesInFlight), newBudget(o.ResponseBytesInFlight)
 	s.readers.max = int64(o.LiveMax)
 	s.conns.max, s.conns.readers, s.conns.responses = o.ConnsMax, &s.readers, &s.responses
@@ -197,9 +206,13 @@ func (s *Server) liveTime() time.Duration {
 	return s.opts.LiveTime - time.Duration(tenth) + time.Duration(s.opts.Rand()%(2*tenth+1))
 }
 
-// InternalErrors is how often the server answered 500 or would have: faults of
-// its own, never of a client.
+// InternalErrors is how often the server answered 500 internal or would have:
+// faults of its own, never of a client or of the medium.
 func (s *Server) InternalErrors() int64 { return s.internalErrors.Load() }
+
+// CorruptReads is how often an answer or event could not be given because the
+// stored bytes for it are damaged or cannot be read.
+func (s *Server) CorruptReads() int64 { return s.corruptReads.Load() }
 
 // LiveReaders is the number of live readers that wait.
 func (s *Server) LiveReaders() int64 { return s.readers.count.Load() }

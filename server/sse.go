@@ -75,15 +75,9 @@ func appendLine(dst, name, value []byte) []byte {
 }
 
 // next reads on and appends at most one data event, with the control event that
-// belongs to it. It waits only for what is on its way to the log.
+// belongs to it. It waits only for the disk and what is on its way to the log.
 func (f *feed) next(dst []byte) ([]byte, feedState) {
-	r, t := f.server.engine.Read(engine.ReadRequest{
-		Path: f.path, ID: f.live.id, From: f.live.from, BytesMax: eventBytesMax,
-	})
-	f.server.hooks.looked(f.path)
-	if !t.Ready() {
-		f.server.hooks.waiting(methodGet, f.path)
-	}
+	r, t := f.read()
 	switch {
 	case t.Wait() != nil:
 		return dst, feedBroken
@@ -93,6 +87,9 @@ func (f *feed) next(dst []byte) ([]byte, feedState) {
 	switch {
 	case t.Code == stream.Failed:
 		return dst, feedBroken
+	case t.Code == stream.DataCorrupt:
+		f.server.corruptReads.Add(1)
+		return dst, feedCorrupt
 	case t.Code != stream.OK:
 		return dst, feedEnd // deleted or expired: the next request will be told
 	case len(r.Parts) == 0 && f.told && !r.AtEnd:
@@ -117,15 +114,31 @@ func (f *feed) next(dst []byte) ([]byte, feedState) {
 	return dst, feedMore
 }
 
+// read reads on, from the disk if it has to.
+func (f *feed) read() (engine.ReadResult, engine.Ticket) {
+	s := f.server
+	r := engine.ReadRequest{Path: f.path, ID: f.live.id, From: f.live.from, BytesMax: eventBytesMax}
+	result, t := s.reads.Read(r)
+	s.hooks.looked(f.path)
+	if !t.Ready() {
+		s.hooks.waiting(methodGet, f.path)
+	}
+	if t.Wait() != nil || t.Retry || t.Code != stream.OK || !result.Cold {
+		return result, t
+	}
+	return s.readCold(r)
+}
+
 // feedState is what to do with what next appended.
 type feedState uint8
 
 const (
-	feedMore   feedState = iota // write it and ask again
-	feedWait                    // write it, then wait for the stream
-	feedFull                    // write it, then wait for the memory that needs says
-	feedEnd                     // write it and end the response
-	feedBroken                  // close the connection
+	feedMore    feedState = iota // write it and ask again
+	feedWait                     // write it, then wait for the stream
+	feedFull                     // write it, then wait for the memory that needs says
+	feedEnd                      // write it and end the response
+	feedCorrupt                  // write it and break off: what follows cannot be read
+	feedBroken                   // close the connection
 )
 
 func (f *feed) control(r *engine.ReadResult) sse.Control {

@@ -22,6 +22,11 @@ type config struct {
 	data            string
 	logFileBytes    int64
 	memoryBytes     int64
+	frameBytes      int64
+	flushBytes      int64
+	cacheBytes      int64
+	flushAge        time.Duration
+	mergeFanIn      int
 	stagedBytes     int64
 	bodyBytes       int64
 	bodiesBytes     int64
@@ -59,8 +64,13 @@ func (c *config) flags() *pflag.FlagSet {
 	f.DurationVar(&c.sseLifetime, "sse-lifetime", 60*time.Second, "how long an event stream lasts before the client is to reconnect, give or take a tenth")
 	f.DurationVar(&c.sseKeepAlive, "sse-keep-alive", 15*time.Second, "how often an idle event stream gets a comment")
 	f.Var(size(&c.logFileBytes, 64<<20), "log-file-bytes", "size of a log file, a multiple of 4096")
-	f.Var(size(&c.memoryBytes, 1<<30), "memory-bytes", "what streams may occupy in memory; beyond it writes are refused with 507 memory_full")
-	f.Var(size(&c.stagedBytes, 64<<20), "staged-bytes", "what may wait for a sync; beyond it writes are refused with 503 overloaded")
+	f.Var(size(&c.memoryBytes, 1<<30), "memory-bytes", "what the process may occupy; half of it is for streams, and beyond that new ones are refused with 507 memory_full")
+	f.Var(size(&c.frameBytes, 0), "frame-bytes", "what appends that are in no segment yet may occupy; 0 means a quarter of --memory-bytes")
+	f.Var(size(&c.flushBytes, 0), "flush-bytes", "as many of them become a segment; 0 means a third of --frame-bytes, at most 64 MiB")
+	f.Var(size(&c.cacheBytes, 0), "block-cache-bytes", "what decoded blocks of segments may occupy; 0 means an eighth of --memory-bytes")
+	f.DurationVar(&c.flushAge, "flush-age", 5*time.Minute, "after this, fewer appends become a segment too")
+	f.IntVar(&c.mergeFanIn, "merge-fan-in", 8, "layers of segments that are merged into one")
+	f.Var(size(&c.stagedBytes, 0), "staged-bytes", "what may wait for a sync, beyond it writes are refused with 503 overloaded; 0 means half of --frame-bytes, at most 64 MiB")
 	f.Var(size(&c.bodyBytes, 16<<20), "body-bytes", "largest body of a request")
 	f.Var(size(&c.bodiesBytes, 256<<20), "bodies-bytes", "what larger bodies may occupy while they arrive; beyond it they are refused with 503 overloaded")
 	f.IntVar(&c.streams, "streams", 10_000_000, "most streams")
@@ -130,7 +140,6 @@ func (c *config) validate() error {
 	positive("drain-timeout", c.drainTimeout > 0)
 	positive("log-file-bytes", c.logFileBytes > 0)
 	positive("memory-bytes", c.memoryBytes > 0)
-	positive("staged-bytes", c.stagedBytes > 0)
 	positive("body-bytes", c.bodyBytes > 0)
 	positive("bodies-bytes", c.bodiesBytes > 0)
 	positive("streams", c.streams > 0)
@@ -152,7 +161,8 @@ func (c *config) validate() error {
 
 func (c *config) engineOptions(log *slog.Logger) engine.Options {
 	return engine.Options{
-		Dir: c.data, LogFileBytes: c.logFileBytes, MemoryBytes: c.memoryBytes,
+		Dir: c.data, LogFileBytes: c.logFileBytes, MemoryBytes: c.memoryBytes, FrameBytesMax: c.frameBytes,
+		FlushBytes: c.flushBytes, FlushAge: c.flushAge, MergeFanIn: c.mergeFanIn, BlockCacheBytes: c.cacheBytes,
 		// A JSON value is stored with a comma after it.
 		StagedBytesMax: c.stagedBytes, BodyBytesMax: int(c.bodyBytes) + 1,
 		StreamsMax: c.streams, ProducersPerStreamMax: c.producers, Logger: log,

@@ -27,17 +27,23 @@ var graph = map[string][]string{
 	"internal/vfs/vfstest": {"internal/vfs"},
 	"internal/frame":       {},
 	"wal":                  {"internal/frame", "internal/vfs"},
-	"wal/waltest":          {"wal", "internal/vfs"},
-	"engine":               {"index", "internal/frame", "internal/jsonmode", "internal/stream", "internal/vfs", "wal"},
-	"server":               {"engine", "internal/jsonmode", "internal/sse", "internal/stream"},
-	"cmd/tailrace":         {"engine", "internal/frame", "internal/vfs", "server", "wal"},
+	"wal/waltest":          {"wal", "internal/frame", "internal/vfs"},
+	"internal/manifest":    {"internal/frame", "internal/vfs"},
+	"internal/checkpoint":  {"internal/frame"},
+	"segment":              {"index", "internal/frame"},
+	"engine": {"index", "internal/checkpoint", "internal/frame", "internal/jsonmode", "internal/manifest",
+		"internal/stream", "internal/vfs", "segment", "wal"},
+	"server":       {"engine", "internal/jsonmode", "internal/sse", "internal/stream"},
+	"cmd/tailrace": {"engine", "internal/frame", "internal/vfs", "server", "wal"},
 }
 
 // only says who may import what the project is built on.
 var only = map[string][]string{
-	"github.com/valyala/fasthttp":   {"server"},
-	"github.com/spf13/pflag":        {"cmd/tailrace"},
-	"github.com/dustin/go-humanize": {"cmd/tailrace"},
+	"github.com/valyala/fasthttp":        {"server"},
+	"github.com/klauspost/compress/gzip": {"server"},
+	"github.com/klauspost/compress/zstd": {"segment"},
+	"github.com/spf13/pflag":             {"cmd/tailrace"},
+	"github.com/dustin/go-humanize":      {"cmd/tailrace"},
 }
 
 // testOnly are packages of ours that only tests may import.

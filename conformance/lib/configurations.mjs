@@ -1,0 +1,32 @@
+// What the server is run with. Each configuration is there because the others hide something.
+
+export const configurations = [
+  // The suite's long-poll timeout test gives up after 5 s and passes when the server waits longer,
+  // so it only means something with a short timeout.
+  { name: "short", flags: ["--long-poll-timeout", "1.5s"], longPollTimeoutMs: 1500 },
+
+  // Users get 30 s, which the suite's own tests outlast only with a raised limit.
+  { name: "default", flags: [], longPollTimeoutMs: 30_000, testTimeoutMs: 40_000 },
+
+  // So small that the tests cross flushes, merges and cache misses. The largest body that the
+  // suite wants to be stored has 102,400 bytes.
+  {
+    name: "tiny",
+    flags: [
+      ...["--log-file-bytes", "65536", "--flush-bytes", "16384", "--merge-fan-in", "2"],
+      ...["--block-cache-bytes", "65536", "--body-bytes", "102400", "--long-poll-timeout", "1.5s"],
+    ],
+    longPollTimeoutMs: 1500,
+    onRequest: true, // only by --only
+  },
+]
+
+// chosen are the configurations to run: one by its name, or all that are not on request only. It
+// throws for a name that there is not.
+export function chosen(name) {
+  const list = configurations.filter((one) => (name === undefined ? !one.onRequest : one.name === name))
+  if (list.length === 0) throw new Error(`no configuration is named ${name}`)
+  return list
+}
+
+export const names = configurations.map(({ name }) => name).join("|")

@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"tailrace/internal/stream"
+	"tailrace/segment"
+)
+
+// span is a part of the offset space that is read from segments: the appends of
+// a stream that end after from and at or before to.
+type span struct {
+	id       uint64
+	from, to uint64
+}
+
+// plan finds out whether the first append wanted lies in a segment. If so, and
+// spans is not nil, it adds where to look, up to the first link of the chain
+// that has what follows in memory. Engine.mu is held.
+func (e *Engine) plan(s *stream.Stream, from, to stream.Offset, spans *[]span) bool {
+	links := chain(s, from, to)
+	cold := false
+	for i := len(links) - 1; i >= 0; i-- {
+		l := links[i]
+		upTo := min(storedOf(l.stream), l.to)
+		if from < upTo && l.stream.Base() < upTo {
+			cold = true
+			if spans == nil {
+				return true
+			}
+			*spans = append(*spans, span{uint64(l.stream.ID), uint64(max(from, l.stream.Base())), uint64(upTo)})
+		}
+		if upTo < l.to {
+			return cold // the rest of this link is in memory
+		}
+		from = max(from, l.to)
+	}
+	return cold
+}
+
+// ReadCold is Read that may wait for the disk. Its result is never Cold. Bytes
+// that do not verify are DataCorrupt.
+func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
+	for from := r.From; ; {
+		e.mu.Lock()
+		res, s, t := e.beginRead(&r)
+		if s == nil {
+			e.mu.Unlock()
+			return res, t
+		}
+		res.From = min(from, res.Tail)
+		var spans []span
+		if !e.plan(s, res.Next, res.Tail, &spans) {
+			e.collect(s, &res, r.BytesMax)
+			res.finish()
+			e.mu.Unlock()
+			return res, t
+		}
+		v := e.pin()
+		e.mu.Unlock()
+		err := e.readSpans(v, spans, &r, &res)
+		e.mu.Lock()
+		e.unpin(v)
+		e.mu.Unlock()
+		if err != nil {
+			e.damaged(err)
+			return ReadResult{}, settled(stream.Outcome{Code: stream.DataCorrupt})
+		}
+		if len(res.Parts) > 0 || res.Stored != nil {
+			res.finish()
+			return res, t
+		}
+		// What is left of the append at the end of a link belongs to nobody: go
+		// on behind it.
+		r.From, r.Touch = res.Next, false
+	}
+}
+
+// readSpans adds to res what the segments have, in order and within the bounds
+// of one result.
+func (e *Engine) readSpans(v *version, spans []span, r *ReadRequest, res *ReadResult) error {
+	budget := r.BytesMax
+	for _, sp := range spans {
+		for i := range v.layers {
+			for _, seg := range v.layers[i].find(sp.id) {
+				full, err := e.readRun(seg, sp, r, res, &budget)
+				if full || err != nil {
+					return err
+				}
+			}
+		}
+		res.Next = max(res.Next, stream.Offset(sp.to))
+	}
+	return nil
+}
+
+// readRun reads what a segment has of a span. It reports whether the result is
+// complete.
+func (e *Engine) readRun(seg *segmentFile, sp span, r *ReadRequest, res *ReadResult, budget *int) (full bool, err error) {
+	if !seg.reader.Has(sp.id) {
+		return false, nil
+	}
+	run, ok, err := seg.reader.Run(sp.id)
+	if err != nil || !ok || run.End <= uint64(res.Next) || run.Start >= sp.to {
+		return false, err
+	}
+	if r.Stored && len(res.Parts) == 0 {
+		if ok, err := e.readStored(seg, &run, sp, res); ok || err != nil {
+			return true, err
+		}
+	}
+	load := func(h segment.Handle) (*segment.Block, error) { return e.block(seg, h) }
+	err = seg.reader.Appends(&run, uint64(res.Next), load, func(body []byte, end uint64) bool {
+		if end > sp.to {
+			return false
+		}
+		*budget -= len(body)
+		if len(res.Parts) > 0 && (*budget < 0 || len(res.Parts) >= readAppendsMax) {
+			full = true
+			return false
+		}
+		res.Parts = append(res.Parts, body)
+		res.Next = stream.Offset(end)
+		return true
+	})
+	return full, err
+}
+
+// readStored answers with a block as it is stored, if one begins just where the
+// reader is, ends within the span and is a whole body.
+func (e *Engine) readStored(seg *segmentFile, run *segment.Run, sp span, res *ReadResult) (bool, error) {
+	i, ok := run.Find(uint64(res.Next))
+	if !ok || run.Blocks.At(i).First != uint64(res.Next) {
+		return false, nil
+	}
+	b, err := seg.reader.ReadStored(run.Handle(i))
+	if err != nil || !b.Whole || b.Codec != segment.CodecZstd || b.End > sp.to {
+		return false, err
+	}
+	res.Stored, res.StoredSize = b.Payload, b.Content
+	res.Next = stream.Offset(b.End)
+	return true, nil
+}
+
+// block returns a decoded block, from the cache if it is there.
+func (e *Engine) block(seg *segmentFile, h segment.Handle) (*segment.Block, error) {
+	return e.blocks.get(blockKey{seg.info.ID, h.Pos}, func() (*segment.Block, error) {
+		return seg.reader.ReadBlock(h)
+	})
+}
+
+// damaged tells the operator of bytes that could not be read back.
+func (e *Engine) damaged(err error) {
+	e.damage.Add(1)
+	e.opts.Logger.Error("stored data is damaged", "err", err)
+}

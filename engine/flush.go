@@ -1,0 +1,301 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"tailrace/internal/manifest"
+	"tailrace/internal/stream"
+	"tailrace/segment"
+	"tailrace/wal"
+)
+
+// flush turns the batches since the last checkpoint into a segment and a new
+// checkpoint. It goes in steps, and the engine works on between them: no append
+// waits for one. In order, each durable before the next:
+//
+//	begin    the manifest announces the files
+//	write    the segment, and the rows of the streams that changed
+//	commit   one edit makes the segment live and moves the checkpoint
+//	drop     indexes forget what the segment has, frames leave memory
+//	trim     the log gives up the files below the checkpoint
+//
+// A crash before the edit leaves files that the manifest calls unfinished, one
+// after it leaves frames in the log that replay skips.
+type flush struct {
+	freeze *freeze
+	end    logMark // of the frozen batch, once it is durable
+	full   bool    // the checkpoint is a snapshot, not a delta
+	began  time.Time
+	next   func() (bool, error) // the step to do
+
+	act     uint64
+	segment outputSegment
+	rows    outputRows
+
+	chunk   []taken // scratch: what one step writes
+	dropped int     // of freeze.ids
+}
+
+// logMark is the end of a batch in the log.
+type logMark struct {
+	batch uint64
+	seq   uint64
+	pos   wal.Pos // where its frame begins
+	at    int64
+}
+
+// taken is a stream on its way into the files of a flush.
+type taken struct {
+	id     stream.ID
+	row    []byte
+	json   bool
+	start  uint64
+	bodies [][]byte
+	bytes  int64
+}
+
+// Bounds of one step, and so of how long it holds the engine's mutex. A stream
+// is not divided: its appends in memory are one run.
+const (
+	visitStreamsMax = 256
+	visitAppendsMax = 4096
+	dropStreamsMax  = 2048
+)
+
+// beginFlush freezes what is to be flushed. It is false when there is nothing.
+func (e *Engine) beginFlush() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.flush != nil || e.newest() == e.checkpoint.Batch {
+		return false
+	}
+	full := e.wantsSnapshot()
+	f := &flush{freeze: e.beginFreeze(full), full: full, began: time.Now()}
+	f.next = func() (bool, error) { return e.awaitFrozen(f) }
+	if f.freeze.batch == e.lastMark.batch {
+		f.end = e.lastMark
+	}
+	e.frames.hold(f.freeze.batch)
+	e.flush = f
+	return true
+}
+
+// newest is the number of the newest batch, staged or durable.
+func (e *Engine) newest() uint64 { return e.durable + uint64(len(e.inflight)) }
+
+// awaitFrozen goes on once the frozen batch is durable: what a segment has must
+// not be taken back.
+func (e *Engine) awaitFrozen(f *flush) (bool, error) {
+	e.mu.Lock()
+	b := e.batch(f.freeze.batch)
+	e.mu.Unlock()
+	switch {
+	case b == nil:
+		f.next = func() (bool, error) { return true, e.openFlush(f) }
+		return true, nil
+	case e.opts.Manual:
+		return false, nil
+	}
+	<-b.Done()
+	return true, b.Err()
+}
+
+// openFlush announces the files and makes them.
+func (e *Engine) openFlush(f *flush) error {
+	rows := manifest.FileDelta
+	if f.full {
+		rows = manifest.FileSnapshot
+	}
+	act, err := e.manifest.Begin(manifest.ActFlush, manifest.FileSegment, rows)
+	if err != nil {
+		return err
+	}
+	f.act = act.ID
+	if err := f.segment.open(e, act.Outputs[0], 0, nil); err != nil {
+		return err
+	}
+	if err := f.rows.open(e, act.Outputs[1], f); err != nil {
+		return err
+	}
+	f.next = func() (bool, error) { return true, e.writeFlush(f) }
+	return nil
+}
+
+// writeFlush takes a few streams down and writes them.
+func (e *Engine) writeFlush(f *flush) error {
+	if !e.takeStreams(f) {
+		f.next = func() (bool, error) { return true, e.commitFlush(f) }
+		return nil
+	}
+	for i := range f.chunk {
+		t := &f.chunk[i]
+		if err := f.rows.put(t); err != nil {
+			return err
+		}
+		if len(t.bodies) == 0 {
+			continue
+		}
+		if err := f.segment.begin(uint64(t.id), t.start, t.json, t.bytes); err != nil {
+			return err
+		}
+		for _, body := range t.bodies {
+			if err := f.segment.writer.Append(body); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// takeStreams fills the chunk. It is false at the end.
+func (e *Engine) takeStreams(f *flush) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	clear(f.chunk)
+	f.chunk = f.chunk[:0]
+	var at frameCursor
+	for appends := 0; len(f.chunk) < visitStreamsMax && appends < visitAppendsMax; {
+		id, c, ok := e.visit(f.freeze)
+		if !ok {
+			break
+		}
+		t := taken{id: id, row: c.row, json: c.json}
+		for i, entry := range c.entries {
+			if i == 0 {
+				t.start = entry.End - uint64(entry.Len) - segment.AppendOverhead
+				t.bodies = make([][]byte, 0, len(c.entries))
+			}
+			t.bodies = append(t.bodies, at.slice(&e.frames, entry))
+			t.bytes += int64(entry.Len)
+		}
+		appends += len(t.bodies)
+		f.chunk = append(f.chunk, t)
+	}
+	return len(f.chunk) > 0
+}
+
+// commitFlush makes the files durable and live.
+func (e *Engine) commitFlush(f *flush) error {
+	info, opened, err := f.segment.finish(e)
+	if err != nil {
+		return err
+	}
+	if err := f.rows.finish(e); err != nil {
+		return err
+	}
+	added := manifest.Layer{From: e.checkpoint.Batch, To: f.freeze.batch}
+	if opened != nil {
+		added.Segments = []manifest.Segment{info}
+	}
+	to := manifest.Checkpoint{
+		Batch: f.end.batch, Seq: f.end.seq, WALFile: f.end.pos.File, WALOffset: f.end.pos.Offset, At: f.end.at,
+		LastStream: uint64(f.freeze.last), Snapshot: e.checkpoint.Snapshot,
+	}
+	if f.full {
+		to.Snapshot = f.rows.id
+	} else {
+		to.Deltas = append(append(to.Deltas, e.checkpoint.Deltas...), f.rows.id)
+	}
+	err = e.manifest.Append(manifest.Commit{Act: f.act, Add: []manifest.Layer{added}, Checkpoint: &to})
+	if err != nil {
+		if opened != nil {
+			opened.file.Close()
+		}
+		return err
+	}
+	e.mu.Lock()
+	e.checkpoint = to
+	e.rowsSince += f.rows.count
+	if f.full {
+		e.rowsSince = 0
+	}
+	e.freeze = nil
+	e.publish(e.manifest.State().Layers, opened)
+	e.checkpointAt = e.now()
+	e.flushStuck = false
+	e.mu.Unlock()
+	f.next = func() (bool, error) { return true, e.dropFlushed(f) }
+	return nil
+}
+
+// dropFlushed takes out of memory what is in the segment now.
+func (e *Engine) dropFlushed(f *flush) error {
+	e.mu.Lock()
+	ids := f.freeze.ids[f.dropped:]
+	ids = ids[:min(len(ids), dropStreamsMax)]
+	f.dropped += len(ids)
+	for _, id := range ids {
+		s := e.table.ByID(id)
+		if s == nil || s.Local == nil {
+			continue
+		}
+		l := localOf(s)
+		e.appends -= l.index.Drop(f.freeze.batch)
+		e.idle(l)
+	}
+	over := f.dropped == len(f.freeze.ids)
+	if over {
+		e.frames.release(f.freeze.batch)
+	}
+	e.mu.Unlock()
+	if !over {
+		return nil
+	}
+	f.next = func() (bool, error) { return false, e.trimFlushed(f) }
+	return nil
+}
+
+// trimFlushed is the last step.
+func (e *Engine) trimFlushed(f *flush) error {
+	if err := e.group.Trim(f.end.pos); err != nil {
+		return err
+	}
+	e.endFlush(f)
+	e.opts.Logger.Debug("flushed", "batch", f.end.batch, "streams", len(f.freeze.ids),
+		"bytes", f.segment.bytes, "snapshot", f.full, "took", time.Since(f.began).Round(time.Millisecond))
+	return nil
+}
+
+// endFlush makes room for the next flush, and wakes who waited for it.
+func (e *Engine) endFlush(f *flush) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.flush = nil
+	e.releaseHeld()
+}
+
+// failFlush gives a flush up before its commit. What it was to take out of
+// memory stays there for the next one.
+func (e *Engine) failFlush(f *flush, why error) error {
+	f.segment.discard()
+	f.rows.discard()
+	e.mu.Lock()
+	e.abandonFreeze()
+	e.frames.unhold()
+	e.flushStuck = true
+	e.mu.Unlock()
+	e.endFlush(f)
+	if f.act != 0 {
+		if err := e.abort(f.act); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("engine: flush: %w", why)
+}
+
+// stepFlush does the next step and reports whether there is more to do. Errors
+// end the flush, but only those of the log and the manifest the engine.
+func (e *Engine) stepFlush() (more bool, err error) {
+	f := e.flush
+	more, err = f.next()
+	if err == nil {
+		return more, nil
+	}
+	if e.checkpoint.Batch == f.freeze.batch {
+		// It was committed; only the log can fail after that.
+		e.endFlush(f)
+		return false, err
+	}
+	return false, e.failFlush(f, err)
+}

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"sort"
+
+	"tailrace/internal/manifest"
+	"tailrace/internal/vfs"
+	"tailrace/segment"
+)
+
+// segmentFile is an open segment. It is closed when no version shows it.
+type segmentFile struct {
+	info   manifest.Segment
+	path   string
+	file   vfs.File
+	reader *segment.Reader
+}
+
+// layer is the segments that one flush or merge made. It holds the appends of
+// a range of batches, and each of its segments those of a range of streams.
+type layer struct {
+	manifest.Layer
+	segments []*segmentFile // by stream
+}
+
+// version is the segments that there are at a time, oldest layer first. It does
+// not change: a reader that pinned one reads on from it whatever a flush or a
+// merge does meanwhile.
+type version struct {
+	layers []layer
+	pins   int // readers, and one while it is the current one; under Engine.mu
+}
+
+// find returns the segments of a layer that may hold a stream. One that is
+// larger than a segment has several.
+func (l *layer) find(id uint64) []*segmentFile {
+	i := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].info.LastStream >= id })
+	j := i
+	for j < len(l.segments) && l.segments[j].info.FirstStream <= id {
+		j++
+	}
+	return l.segments[i:j]
+}
+
+// pin keeps the segments of the current version open. Engine.mu is held.
+func (e *Engine) pin() *version {
+	e.version.pins++
+	return e.version
+}
+
+// unpin lets go of a version. Engine.mu is held.
+func (e *Engine) unpin(v *version) {
+	if v.pins--; v.pins > 0 {
+		return
+	}
+	for _, l := range v.layers {
+		for _, s := range l.segments {
+			if e.shown[s.info.ID]--; e.shown[s.info.ID] == 0 {
+				delete(e.shown, s.info.ID)
+				e.unshown = append(e.unshown, s)
+			}
+		}
+	}
+}
+
+// publish makes a version of the manifest's layers the current one. opened are
+// segments that no version shows yet. Engine.mu is held.
+func (e *Engine) publish(layers []manifest.Layer, opened ...*segmentFile) {
+	have := make(map[uint64]*segmentFile)
+	if e.version != nil {
+		for _, l := range e.version.layers {
+			for _, s := range l.segments {
+				have[s.info.ID] = s
+			}
+		}
+	}
+	for _, s := range opened {
+		if s != nil {
+			have[s.info.ID] = s
+		}
+	}
+	v := &version{pins: 1}
+	for _, ml := range layers {
+		l := layer{Layer: ml}
+		for _, info := range ml.Segments {
+			s := have[info.ID]
+			e.shown[s.info.ID]++
+			l.segments = append(l.segments, s)
+		}
+		v.layers = append(v.layers, l)
+	}
+	old := e.version
+	e.version = v
+	if old != nil {
+		e.unpin(old)
+	}
+}
+
+// segments is how many there are.
+func (v *version) segments() int {
+	n := 0
+	for i := range v.layers {
+		n += len(v.layers[i].segments)
+	}
+	return n
+}
