@@ -4,6 +4,11 @@
 //	FuzzModel        requests to the engine are answered as the model answers
 //	FuzzHTTPModel    the same over HTTP, down to statuses and headers
 //	FuzzRecovery     a damaged store opens with what was written, or refuses
+//	FuzzRow          a row of a checkpoint is refused, or has one encoding
+//	FuzzIndex        the same for the sparse index of a run
+//	FuzzSegment      arbitrary segments are read without panic and within bounds
+//	FuzzManifest     the same for the manifest
+//	FuzzCheckpoint   the same for the files of a checkpoint
 //	FuzzFrame        arbitrary log files are read without panic and within bounds
 //	FuzzOffset       every offset is an answer, never a fault of the server
 //	FuzzHTTPRequest  arbitrary bytes on a connection, and where bodies end

@@ -39,11 +39,12 @@ var graph = map[string][]string{
 
 // only says who may import what the project is built on.
 var only = map[string][]string{
-	"github.com/valyala/fasthttp":        {"server"},
-	"github.com/klauspost/compress/gzip": {"server"},
-	"github.com/klauspost/compress/zstd": {"segment"},
-	"github.com/spf13/pflag":             {"cmd/tailrace"},
-	"github.com/dustin/go-humanize":      {"cmd/tailrace"},
+	"github.com/valyala/fasthttp":                   {"server"},
+	"github.com/klauspost/compress/gzip":            {"server"},
+	"github.com/klauspost/compress/zstd":            {"segment"},
+	"github.com/RoaringBitmap/roaring/v2/roaring64": {"engine", "segment"},
+	"github.com/spf13/pflag":                        {"cmd/tailrace"},
+	"github.com/dustin/go-humanize":                 {"cmd/tailrace"},
 }
 
 // testOnly are packages of ours that only tests may import.
