@@ -60,7 +60,7 @@ func rewrite(t testing.TB, from []byte, o WriterOptions, copySolo bool) (b []byt
 func TestCopiedBlocksReadAsReencoded(t *testing.T) {
 	rng := newRand(t)
 	copied := 0
-	for range 100 {
+	for range 40 {
 		runs := randomRuns(rng)
 		first := write(t, smallSizes, runs)
 		to := smallSizes

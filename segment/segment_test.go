@@ -18,7 +18,7 @@ import (
 func TestSegmentKeepsItsAppends(t *testing.T) {
 	rng := newRand(t)
 	kinds := map[string]int{}
-	for range 150 {
+	for range 60 {
 		o := smallSizes
 		o.Better = rng.IntN(4) == 0
 		if rng.IntN(4) == 0 {
@@ -133,7 +133,7 @@ func TestSoloBlockIsTheHTTPBody(t *testing.T) {
 func TestSmallRunIsInOneBlock(t *testing.T) {
 	rng := newRand(t)
 	var runs []modelRun
-	for i := range 3000 {
+	for i := range 1000 {
 		r := modelRun{stream: uint64(i + 1), start: rng.Uint64N(1 << 40)}
 		for limit, n := 16<<10, 0; len(r.bodies) < 40; {
 			body := randomBody(rng, false, 1+rng.IntN(2000))
@@ -151,10 +151,10 @@ func TestSmallRunIsInOneBlock(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		loads := 0
+		loads, load := 0, keeping(s)
 		err = s.Appends(&r, 0, func(h Handle) (*Block, error) {
 			loads++
-			return s.ReadBlock(h)
+			return load(h)
 		}, func([]byte, uint64) bool { return true })
 		if err != nil || loads != 1 || r.Blocks.Len() != 1 {
 			t.Fatalf("stream %d of %d bytes took %d blocks, %v", want.stream, want.size(), loads, err)
