@@ -48,6 +48,8 @@ func (osFS) Rename(from, to string) error {
 	return mapError(os.Rename(from, to))
 }
 
+func (osFS) Link(from, to string) error { return mapLinkError(os.Link(from, to)) }
+
 func (osFS) Remove(name string) error {
 	// os.Remove would take an empty directory too.
 	if err := retry(func() error { return unlink(name) }); err != nil {

@@ -49,6 +49,26 @@ func mapError(err error) error {
 	return err
 }
 
+// mapLinkError is mapError for a link: what no other try would change matches
+// ErrCannotLink. EPERM is how systems refuse where files have one name only,
+// and to link what belongs to somebody else.
+func mapLinkError(err error) error {
+	for _, errno := range []syscall.Errno{syscall.EXDEV, syscall.EPERM, syscall.EMLINK, syscall.EOPNOTSUPP, syscall.ENOSYS} {
+		if errors.Is(err, errno) {
+			return &cannotLinkError{err: err}
+		}
+	}
+	return mapError(err)
+}
+
+// cannotLinkError keeps the system's error and its text, and matches
+// ErrCannotLink.
+type cannotLinkError struct{ err error }
+
+func (e *cannotLinkError) Error() string        { return e.err.Error() }
+func (e *cannotLinkError) Unwrap() error        { return e.err }
+func (e *cannotLinkError) Is(target error) bool { return target == ErrCannotLink }
+
 // noSpaceError keeps the system's error and its text, and matches ErrNoSpace.
 type noSpaceError struct{ err error }
 

@@ -30,6 +30,26 @@ func TestFullDiskMatchesErrNoSpace(t *testing.T) {
 	}
 }
 
+func TestWhatCannotBeLinkedMatchesErrCannotLink(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EXDEV, syscall.EPERM, syscall.EMLINK, syscall.EOPNOTSUPP, syscall.ENOSYS} {
+		err := mapLinkError(&os.LinkError{Op: "link", Old: "a", New: "b", Err: errno})
+		if !errors.Is(err, ErrCannotLink) || !errors.Is(err, errno) {
+			t.Errorf("mapLinkError(%v) = %v, want ErrCannotLink with the number in it", errno, err)
+		}
+	}
+	for _, errno := range []syscall.Errno{syscall.EEXIST, syscall.EIO, syscall.ENOSPC} {
+		if err := mapLinkError(errno); errors.Is(err, ErrCannotLink) {
+			t.Errorf("mapLinkError(%v) = %v, matches ErrCannotLink", errno, err)
+		}
+	}
+	if err := mapLinkError(syscall.ENOSPC); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("mapLinkError(ENOSPC) = %v, want ErrNoSpace", err)
+	}
+	if err := mapLinkError(nil); err != nil {
+		t.Errorf("mapLinkError(nil) = %v", err)
+	}
+}
+
 func TestInterruptedCallIsRepeated(t *testing.T) {
 	calls := 0
 	err := retry(func() error {

@@ -22,6 +22,11 @@ var (
 	// ErrNoSpace means that the medium is full. Errors of FS and File match it
 	// with errors.Is when the system reported a full disk or an exhausted quota.
 	ErrNoSpace = errors.New("vfs: no space left")
+
+	// ErrCannotLink means that a file cannot have the second name that was asked
+	// for: the file system has no links, or the two names are on different ones.
+	// Whoever wanted to save a copy makes one.
+	ErrCannotLink = errors.New("vfs: cannot link")
 )
 
 // FS is a tree of files. Implementations are safe for concurrent use.
@@ -38,7 +43,12 @@ type FS interface {
 	// whatever had that name. It is atomic: a crash leaves one or the other.
 	Rename(from, to string) error
 
-	// Remove removes a file.
+	// Link gives a file a second name, also in another directory. The new name is
+	// durable after SyncDir of its directory. A name that exists already is an
+	// error that matches fs.ErrExist; what cannot be linked matches ErrCannotLink.
+	Link(from, to string) error
+
+	// Remove removes a name; the file goes with its last one.
 	Remove(name string) error
 
 	// MkdirAll makes a directory and its missing parents, and syncs the parent

@@ -72,6 +72,14 @@ func (f *FS) Rename(from, to string) error {
 	return f.base.Rename(from, to)
 }
 
+// Link implements vfs.FS.
+func (f *FS) Link(from, to string) error {
+	if _, err := f.enter(Op{Kind: Link, Name: from, To: to}); err != nil {
+		return err
+	}
+	return f.base.Link(from, to)
+}
+
 // Remove implements vfs.FS.
 func (f *FS) Remove(name string) error {
 	if _, err := f.enter(Op{Kind: Remove, Name: name}); err != nil {

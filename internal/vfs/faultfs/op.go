@@ -14,6 +14,7 @@ const (
 	Create   Kind = "create"
 	Open     Kind = "open"
 	Rename   Kind = "rename"
+	Link     Kind = "link"
 	Remove   Kind = "remove"
 	MkdirAll Kind = "mkdirall"
 	ReadDir  Kind = "readdir"
@@ -37,7 +38,7 @@ const (
 // a crash before and after any other call is the same.
 func (k Kind) Mutates() bool {
 	switch k {
-	case Create, Rename, Remove, MkdirAll, SyncDir, Lock, WriteAt, Truncate, Allocate, Sync, SyncData:
+	case Create, Rename, Link, Remove, MkdirAll, SyncDir, Lock, WriteAt, Truncate, Allocate, Sync, SyncData:
 		return true
 	}
 	return false
@@ -47,7 +48,7 @@ func (k Kind) Mutates() bool {
 type Op struct {
 	Kind Kind
 	Name string // as the caller gave it; of a file, the name it was opened by
-	To   string // Rename: the new name
+	To   string // Rename, Link: the new name
 	N    int    // number of the call on this FS, the first is 1
 	Off  int64  // ReadAt, WriteAt: where
 	Len  int64  // ReadAt, WriteAt: bytes; Truncate, Allocate: the size asked for
@@ -57,7 +58,7 @@ func (o Op) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s %s", o.N, o.Kind, o.Name)
 	switch o.Kind {
-	case Rename:
+	case Rename, Link:
 		fmt.Fprintf(&b, " to=%s", o.To)
 	case ReadAt, WriteAt:
 		fmt.Fprintf(&b, " off=%d len=%d", o.Off, o.Len)

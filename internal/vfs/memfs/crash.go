@@ -42,6 +42,8 @@ func (f *FS) Crash(rng *rand.Rand, keep Keep) *FS {
 
 	after := New()
 	after.capacity = f.capacity
+	// A file with two names is still one file.
+	nodes := map[*inode]*inode{}
 	// The order of maps must not reach rng.
 	for _, name := range slices.Sorted(maps.Keys(f.dirs)) {
 		d := f.dirs[name]
@@ -49,11 +51,13 @@ func (f *FS) Crash(rng *rand.Rand, keep Keep) *FS {
 		nd := newDir()
 		nd.subs = maps.Clone(d.subs)
 		for _, base := range slices.Sorted(maps.Keys(survivors)) {
-			node := survivors[base].survive(rng, keep)
-			node.links = 1
-			nd.seen[base] = node
-			nd.medium[base] = node
-			after.used += node.reserved()
+			node := nodes[survivors[base]]
+			if node == nil {
+				node = survivors[base].survive(rng, keep)
+				nodes[survivors[base]] = node
+				after.used += node.reserved()
+			}
+			nd.put(base, node)
 		}
 		after.dirs[name] = nd
 	}

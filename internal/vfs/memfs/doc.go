@@ -15,6 +15,7 @@
 //	                                    grown without its data, the new part is zeros
 //	created, removed name    one name   apart from the content of the file
 //	renamed name             one rename old or new name, never both or neither
+//	linked name              one name   as a created one, whatever becomes of the first name
 //	directory made           always     MkdirAll syncs the parents, so it is there
 //
 // Syncing a file does not make its name durable, and syncing a directory does

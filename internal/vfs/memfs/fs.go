@@ -133,11 +133,35 @@ func (f *FS) Rename(from, to string) error {
 	if node == nil {
 		return pathError("rename", from, fs.ErrNotExist)
 	}
-	if base == toBase {
-		return nil
+	if d.seen[toBase] == node {
+		return nil // nothing to do, as POSIX has it, also for two names of one file
 	}
 	replaced := d.rename(base, toBase, node)
 	f.reap(replaced)
+	return nil
+}
+
+// Link implements vfs.FS. The names share the content, which takes its space
+// once.
+func (f *FS) Link(from, to string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, base, err := f.parent(from)
+	if err != nil {
+		return pathError("link", from, err)
+	}
+	node := d.seen[base]
+	if node == nil {
+		return pathError("link", from, fs.ErrNotExist)
+	}
+	toDir, toBase, err := f.parent(to)
+	if errors.Is(err, errIsDir) || err == nil && toDir.seen[toBase] != nil {
+		err = fs.ErrExist
+	}
+	if err != nil {
+		return pathError("link", to, err)
+	}
+	toDir.create(toBase, node)
 	return nil
 }
 

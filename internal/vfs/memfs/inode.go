@@ -18,7 +18,7 @@ type inode struct {
 	// Pages touchedFrom..touchedTo-1 may differ between the views.
 	touchedFrom, touchedTo int
 
-	links   int // names as seen, 0 or 1
+	links   int // names as seen
 	handles int // open Files
 }
 

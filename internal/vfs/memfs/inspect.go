@@ -13,15 +13,18 @@ func (f *FS) Clone() *FS {
 	defer f.mu.Unlock()
 	after := New()
 	after.capacity = f.capacity
+	nodes := map[*inode]*inode{}
 	for name, d := range f.dirs {
 		nd := newDir()
 		nd.subs = maps.Clone(d.subs)
 		for base, node := range d.seen {
-			c := node.clone()
-			c.links = 1
-			nd.seen[base] = c
-			nd.medium[base] = c
-			after.used += c.reserved()
+			c := nodes[node]
+			if c == nil {
+				c = node.clone()
+				nodes[node] = c
+				after.used += c.reserved()
+			}
+			nd.put(base, c)
 		}
 		after.dirs[name] = nd
 	}

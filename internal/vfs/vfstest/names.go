@@ -72,6 +72,53 @@ func renameStaysInDirectory(t *testing.T, fsys vfs.FS) {
 	wantNames(t, fsys, "d")
 }
 
+func linkSharesTheFile(t *testing.T, fsys vfs.FS) {
+	must(t, fsys.MkdirAll("d"))
+	f := create(t, fsys, "a", "hello")
+	defer f.Close()
+	must(t, fsys.Link("a", "d/b"))
+	must(t, fsys.Link("a", "c"))
+	wantNames(t, fsys, "", "a", "c", "d")
+	wantNames(t, fsys, "d", "b")
+	write(t, f, "j", 0)
+	g := openFile(t, fsys, "d/b")
+	defer g.Close()
+	wantContent(t, g, "jello")
+
+	// Both names lead to the new content already.
+	must(t, fsys.Rename("a", "c"))
+	wantNames(t, fsys, "", "a", "c", "d")
+
+	// The file goes with its last name.
+	must(t, fsys.Remove("a"))
+	wantLinked(t, f, true)
+	must(t, create(t, fsys, "a", "other").Close())
+	must(t, fsys.Rename("a", "c"))
+	wantLinked(t, f, true)
+	wantContent(t, g, "jello")
+	must(t, fsys.Remove("d/b"))
+	wantLinked(t, f, false)
+	wantContent(t, g, "jello")
+	wantNames(t, fsys, "", "c", "d")
+	wantNames(t, fsys, "d")
+}
+
+func linkRefusesExisting(t *testing.T, fsys vfs.FS) {
+	must(t, fsys.MkdirAll("d"))
+	must(t, create(t, fsys, "a", "hello").Close())
+	must(t, create(t, fsys, "b", "other").Close())
+	wantError(t, "Link to a file", fsys.Link("a", "b"), fs.ErrExist)
+	wantError(t, "Link to itself", fsys.Link("a", "a"), fs.ErrExist)
+	wantError(t, "Link to a directory", fsys.Link("a", "d"), fs.ErrExist)
+	wantError(t, "Link of nothing", fsys.Link("missing", "c"), fs.ErrNotExist)
+	wantError(t, "Link into a missing directory", fsys.Link("a", "missing/a"), fs.ErrNotExist)
+	wantSomeError(t, "Link of a directory", fsys.Link("d", "c"))
+	wantNames(t, fsys, "", "a", "b", "d")
+	f := openFile(t, fsys, "b")
+	defer f.Close()
+	wantContent(t, f, "other")
+}
+
 func removedFileServesItsHolder(t *testing.T, fsys vfs.FS) {
 	f := create(t, fsys, "a", "hello")
 	defer f.Close()

@@ -33,6 +33,8 @@ func Run(t *testing.T, open func(t *testing.T) vfs.FS) {
 		{"RenameReplaces", renameReplaces},
 		{"RenameKeepsHandles", renameKeepsHandles},
 		{"RenameStaysInDirectory", renameStaysInDirectory},
+		{"LinkSharesTheFile", linkSharesTheFile},
+		{"LinkRefusesExisting", linkRefusesExisting},
 		{"RemovedFileServesItsHolder", removedFileServesItsHolder},
 		{"RemoveRefusesDirectory", removeRefusesDirectory},
 		{"MkdirAllMakesParents", mkdirAllMakesParents},
