@@ -20,6 +20,7 @@ type engineTarget struct {
 	pending []engine.Ticket // decided and not yet seen durable
 
 	restarted bool
+	tune      func(*engine.Options) // nil = as they are
 
 	ids  map[string]stream.ID // of what is at a path, once it was seen
 	used map[stream.ID]bool
@@ -42,7 +43,11 @@ func smallStore(disk *memfs.FS, c engine.Clock, random func() uint64) engine.Opt
 }
 
 func (g *engineTarget) options() engine.Options {
-	return smallStore(g.disk, g.w.clock, g.rng.Uint64)
+	o := smallStore(g.disk, g.w.clock, g.rng.Uint64)
+	if g.tune != nil {
+		g.tune(&o)
+	}
+	return o
 }
 
 func (g *engineTarget) open() {
@@ -162,7 +167,13 @@ func (g *engineTarget) create(r model.CreateRequest) model.Result {
 	if req.Body, req.BodyErr = storedForm(effective, r.Body); req.BodyErr == stream.EmptyArray {
 		req.BodyErr = stream.None
 	}
-	out := g.do(func() engine.Ticket { return g.engine.Create(&req) })
+	out := g.do(func() engine.Ticket {
+		t := g.engine.Create(&req)
+		if t.Cold {
+			t = g.engine.CreateCold(&req)
+		}
+		return t
+	})
 	if out.Code == stream.Created {
 		g.staged(out.Code)
 		delete(g.ids, r.Path)

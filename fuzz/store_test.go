@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"tailrace/engine"
 	"tailrace/internal/frame"
+	"tailrace/internal/manifest"
 	"tailrace/internal/stream"
 	"tailrace/internal/vfs/memfs"
 	"tailrace/wal"
@@ -105,6 +107,7 @@ func prepareStore(end int) *preparedStore {
 	disk = disk.Crash(nil, memfs.KeepNone)
 	p.files = disk.Snapshot()
 	delete(p.files, "store/LOCK")
+	delete(p.files, "store/BALLAST") // has no content
 	p.names = slices.Sorted(maps.Keys(p.files))
 	p.findFrames()
 	return p
@@ -156,7 +159,13 @@ func mediumOf(t testing.TB, files map[string][]byte) *memfs.FS {
 			t.Fatal(err)
 		}
 	}
-	check(disk.MkdirAll("store/wal"))
+	dirs := map[string]bool{"store": true, "store/wal": true}
+	for name := range files {
+		dirs[path.Dir(name)] = true
+	}
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		check(disk.MkdirAll(dir))
+	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		f, err := disk.Create(name)
 		check(err)
@@ -165,19 +174,23 @@ func mediumOf(t testing.TB, files map[string][]byte) *memfs.FS {
 		check(f.Sync())
 		check(f.Close())
 	}
-	check(disk.SyncDir("store/wal"))
-	check(disk.SyncDir("store"))
+	for dir := range dirs {
+		check(disk.SyncDir(dir))
+	}
 	return disk
 }
 
 // refusal checks that a store was refused with the place of the fault.
 func refusal(err error) error {
 	var corrupt *frame.CorruptError
-	var version *wal.VersionError
+	var ofLog *wal.VersionError
+	var ofManifest *manifest.VersionError
 	switch {
 	case errors.As(err, &corrupt) && corrupt.Path != "" && corrupt.Offset >= 0 && corrupt.Reason != "":
 		return nil
-	case errors.As(err, &version) && version.Path != "":
+	case errors.As(err, &ofLog) && ofLog.Path != "":
+		return nil
+	case errors.As(err, &ofManifest) && ofManifest.Path != "":
 		return nil
 	}
 	return fmt.Errorf("refused without naming the place: %w", err)

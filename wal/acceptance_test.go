@@ -13,13 +13,22 @@ import (
 
 const fileBytes = 256 << 10
 
-type memMedium struct{ fs *memfs.FS }
-
-func (m memMedium) Open(start wal.Place, replay func(wal.Replayed) error) (wal.Log, error) {
-	return opened(wal.Open(wal.Options{FS: m.fs, Dir: "data", FileBytes: fileBytes, Prepare: from(start)}, replay))
+type memMedium struct {
+	fs     *memfs.FS
+	frames int // Options.FrameBytesMax
 }
 
-func (m memMedium) Crash() waltest.Medium { return memMedium{m.fs.Crash(nil, memfs.KeepNone)} }
+func (m memMedium) Open(start wal.Place, replay func(wal.Replayed) error) (wal.Log, error) {
+	o := wal.Options{FS: m.fs, Dir: "data", FileBytes: fileBytes, FrameBytesMax: m.frames, Prepare: from(start)}
+	if m.frames > fileBytes {
+		o.FileBytes = 64 << 10 // so that files end in the space for large frames too
+	}
+	return opened(wal.Open(o, replay))
+}
+
+func (m memMedium) Crash() waltest.Medium {
+	return memMedium{m.fs.Crash(nil, memfs.KeepNone), m.frames}
+}
 
 // osMedium is a directory. A crash leaves a copy of it, because its owner still
 // holds the original's lock.
@@ -56,7 +65,11 @@ func opened(l *wal.Files, _ wal.Recovery, err error) (wal.Log, error) {
 }
 
 func TestAcceptanceInMemory(t *testing.T) {
-	waltest.Run(t, func(*testing.T) waltest.Medium { return memMedium{memfs.New()} })
+	waltest.Run(t, func(*testing.T) waltest.Medium { return memMedium{memfs.New(), 0} })
+}
+
+func TestAcceptanceWithLargeFrames(t *testing.T) {
+	waltest.Run(t, func(*testing.T) waltest.Medium { return memMedium{memfs.New(), 5 * fileBytes} })
 }
 
 func TestAcceptanceOnFiles(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 // needs no space: a rename only.
 type spare struct {
 	file   vfs.File
-	reused bool // file was a log file before
+	bytes  int64 // length of file
+	reused bool  // file was a log file before
 	store  vfs.File
 	next   Store // content of store; under serving
 }
@@ -39,7 +40,7 @@ func (l *Files) Allocate() error {
 	}
 	err := l.provide(l.stopping.Load)
 	switch {
-	case err == nil || errors.Is(err, errNoSpare):
+	case err == nil || errors.Is(err, errNoSpare) || errors.Is(err, errNoBallast):
 		return err
 	case errors.Is(err, ErrClosed):
 		return ErrClosed
@@ -53,11 +54,15 @@ var errNoSpare = fmt.Errorf("wal: no room for the next log file: %w", ErrNoSpace
 // provide makes the spare, until stop says that nobody needs it any more. It
 // is called under serving.
 func (l *Files) provide(stop func() bool) error {
-	s, err := l.makeSpare(stop)
+	// A store whose log grows must be one that can be opened on a full disk.
+	if err := l.completeBallast(); err != nil {
+		return err
+	}
+	s, err := l.makeSpare(l.o.capacity(), 0, stop)
 	if errors.Is(err, errNoSpare) && len(l.recycled) > 1 {
 		// Beside a recycled file only STORE needs space, a page of it.
 		if err = l.lessRecycled(); err == nil {
-			s, err = l.makeSpare(stop)
+			s, err = l.makeSpare(l.o.capacity(), 0, stop)
 		}
 	}
 	if err != nil {
@@ -69,14 +74,15 @@ func (l *Files) provide(stop func() bool) error {
 	return l.setAside()
 }
 
-// makeSpare makes the files of the next spare. After an error, nothing of them
-// is left when it matches errNoSpare; otherwise as little as possible.
-func (l *Files) makeSpare(stop func() bool) (_ *spare, err error) {
+// makeSpare makes the files of the next spare, which is to have that length, if
+// leave more bytes are free then. After an error, nothing of them is left when
+// it matches errNoSpare; otherwise as little as possible.
+func (l *Files) makeSpare(bytes, leave int64, stop func() bool) (_ *spare, err error) {
 	// Commits go on meanwhile and move l.cur.
 	l.mu.Lock()
 	cur := l.cur
 	l.mu.Unlock()
-	s := &spare{next: l.store}
+	s := &spare{bytes: bytes, next: l.store}
 	s.next.Newest = cur.number + 1
 	defer func() {
 		if err == nil {
@@ -118,7 +124,10 @@ func (l *Files) makeSpare(stop func() bool) (_ *spare, err error) {
 	if s.file, err = l.fs.Create(l.paths.next()); err != nil {
 		return nil, err
 	}
-	return s, l.fill(s.file, stop)
+	if err = allocateLeaving(s.file, bytes, leave); err != nil {
+		return nil, err
+	}
+	return s, l.fill(s.file, bytes, stop)
 }
 
 // clear removes the names of a spare. They are not this owner's, which has
@@ -132,19 +141,26 @@ func (l *Files) clear() error {
 	return nil
 }
 
-// fill gives a spare its length in blocks that were written: overwriting them
-// later changes no metadata, which is what makes a commit one write and one
-// flush of the device.
-func (l *Files) fill(file vfs.File, stop func() bool) error {
-	if err := file.Allocate(l.o.FileBytes); err != nil {
-		return err
+// allocateLeaving gives a file its length, of reserved space, if leave more bytes
+// are free then.
+func allocateLeaving(file vfs.File, bytes, leave int64) error {
+	err := file.Allocate(bytes + leave)
+	if err == nil && leave > 0 {
+		err = file.Truncate(bytes)
 	}
-	zeros := make([]byte, min(zeroChunkBytes, l.o.FileBytes))
-	for pos := int64(0); pos < l.o.FileBytes; pos += int64(len(zeros)) {
+	return err
+}
+
+// fill writes a spare up to FileBytes: overwriting these blocks later changes no
+// metadata, which is what makes a commit one write and one flush of the device.
+func (l *Files) fill(file vfs.File, bytes int64, stop func() bool) error {
+	end := min(bytes, l.o.FileBytes)
+	zeros := make([]byte, min(zeroChunkBytes, end))
+	for pos := int64(0); pos < end; pos += int64(len(zeros)) {
 		if stop() {
 			return ErrClosed
 		}
-		zeros = zeros[:min(int64(len(zeros)), l.o.FileBytes-pos)]
+		zeros = zeros[:min(int64(len(zeros)), end-pos)]
 		if _, err := file.WriteAt(zeros, pos); err != nil {
 			return err
 		}

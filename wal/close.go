@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"tailrace/internal/vfs"
 )
 
 // Close implements Log. A log that failed is given up as it is: the next open
@@ -66,8 +68,10 @@ func (l *Files) release() {
 	if l.spare != nil {
 		l.spare.close()
 	}
-	if l.aside != nil {
-		l.aside.Close()
+	for _, file := range []vfs.File{l.aside, l.ballast.file} {
+		if file != nil {
+			file.Close()
+		}
 	}
 	for _, f := range slices.Concat(l.retired, l.recycled) {
 		f.file.Close()

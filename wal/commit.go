@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"slices"
+	"time"
 )
 
 // Commit makes the oldest batch durable and returns false when there was none.
@@ -19,12 +20,19 @@ func (g *Group) Commit() (bool, error) {
 	g.queue = slices.Delete(g.queue, 0, 1)
 	g.mu.Unlock()
 
+	var begin time.Time
+	if !g.o.Manual {
+		begin = time.Now()
+	}
 	place, err := g.log.Append(Frame{Payload: b.payload, Records: b.records, At: g.o.Now()})
 	if err != nil {
 		return false, g.fail(err, b)
 	}
 	b.place = place
 	g.mu.Lock()
+	if !g.o.Manual {
+		g.times.add(begin, time.Now())
+	}
 	g.staged -= int64(len(b.payload))
 	g.claimed -= FrameSize(len(b.payload))
 	g.room = g.log.Room()

@@ -22,6 +22,7 @@ type life struct {
 	acked  int
 	saved  int
 	n      int // records ever sent: no two are equal
+	frames int // Options.FrameBytesMax of all its processes
 }
 
 // append sends one record of about size bytes.
@@ -54,7 +55,7 @@ func (w *life) prepare(Store) (Place, error) { return w.start(), nil }
 // not hold is a lawError; other errors are of the file system.
 func (w *life) open(o Options) (*Files, error) {
 	var h history
-	o.Prepare = w.prepare
+	o.Prepare, o.FrameBytesMax = w.prepare, w.frames
 	l, _, err := Open(o, h.replay)
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ type lawError struct{ err error }
 func (e *lawError) Error() string { return e.err.Error() }
 
 func (w *life) clone() *life {
-	return &life{sent: slices.Clone(w.sent), places: slices.Clone(w.places), acked: w.acked, saved: w.saved, n: w.n}
+	return &life{sent: slices.Clone(w.sent), places: slices.Clone(w.places), acked: w.acked, saved: w.saved, n: w.n, frames: w.frames}
 }
 
 // aftermath opens a store on a file system that works, twice, works with it,
@@ -105,8 +106,12 @@ func (w *life) aftermath(o Options, mem *memfs.FS) error {
 			return fmt.Errorf("open %d after the crash: %w", step, err)
 		}
 		if step > 0 {
-			for range 14 { // enough to rotate
-				if err := w.append(l, 100); err != nil {
+			sizes := slices.Repeat([]int{100}, 14) // enough to rotate
+			if w.frames > 0 {
+				sizes = []int{100, w.frames - 100, 100, w.frames - 100}
+			}
+			for _, size := range sizes {
+				if err := w.append(l, size); err != nil {
 					return fmt.Errorf("append %d after the crash: %w", step, err)
 				}
 			}
@@ -163,6 +168,9 @@ func everyOperation(t *testing.T, seeds uint64, prepare, run act) {
 		t.Fatalf("without a crash: %v", err)
 	}
 	ops := counter.Trace()
+	if !*allFlag {
+		seeds = max(1, seeds/4)
+	}
 	cuts := 0
 	for k, op := range ops {
 		if !op.Kind.Mutates() {

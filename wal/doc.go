@@ -13,6 +13,7 @@
 //	STORE                         identity of the store, first file, floor of the newest
 //	STORE.tmp                     the next STORE, made ahead with the spare
 //	STORE.trim                    the STORE of the next trim, made ahead too
+//	BALLAST                       space to open the store in on a full disk, no content
 //	wal/00000000000000000042.wal  a log file
 //	wal/next.tmp                  the spare: the next log file, written ahead
 //	wal/rewrite.tmp               the last file while recovery seals it
@@ -55,7 +56,7 @@
 //	80      4     pred crc    crc of the predecessor's last frame
 //	84      4     reused      1 = the file was used before, see below; 0 = it was
 //	                          written with zeros, or whole by recovery
-//	88      8     file bytes  length of the file until a seal cuts it;
+//	88      8     file bytes  length of the file until it is sealed;
 //	                          0 = written whole by recovery, never without seal
 //	96      3996  reserved    zero; readers reject anything else
 //	4092    4     crc         CRC-32C of the bytes before it
@@ -69,7 +70,8 @@
 //	0       4     magic    "FRM1"
 //	4       4     flags    0 records, 1 witness, 2 seal of a rotation, 4 seal of a
 //	                       close; readers reject anything else
-//	8       4     length   of the payload in bytes; 0 unless flags is 0
+//	8       4     length   of the payload in bytes, at most 64 MiB; 0 unless
+//	                       flags is 0
 //	12      4     records  number of records in the payload; 0 unless flags is 0
 //	16      8     epoch    as in the file header
 //	24      8     file     as in the file header
@@ -102,20 +104,31 @@
 // Zeros and the length of a file never mean the end of the log. But a length
 // that was cut to the end of a seal means that this seal is on the medium: the
 // cut comes after its sync. The last page of a file stays unused, so that
-// there is something to cut. Only a file without successor is cut: one that has
-// a successor was synced before that got its name.
+// there is something to cut. Only a file without successor has to be cut: one
+// that has a successor was synced before that got its name.
 //
 // # Life of a file
 //
 // The spare is allocated, written with zeros and synced ahead of need, so that
 // a commit overwrites existing blocks: it needs no space and no journal.
+//
+// How much of a file is written (Options.FileBytes) says when the next one is
+// begun, and how large a frame may be (Options.FrameBytesMax) how much space a
+// file has. Where one frame may be larger than all that is written, the file has
+// more allocated behind it. Frames that go there cost the journal something, but
+// cannot meet a full disk either. The file goes on there as long as there is no
+// spare, so what was promised a place needs none; with a spare it ends after the
+// frame that went over FileBytes. When it is sealed, what was only allocated is
+// given back.
+//
 // Rotation seals the current file, writes the header of the spare, gives it its
-// name, and raises the floor in STORE. Every step is synced before the next one
-// begins:
+// name, and raises the floor in STORE. Every step but the giving back is synced
+// before the next one begins:
 //
 //	crash after                  opening finds
 //	spare made                   next.tmp, removed
 //	seal synced                  last file sealed, longer than its end: rewritten
+//	                             (or cut, if a large frame took it past FileBytes)
 //	header of the spare synced   the same
 //	spare renamed                a last file without frames: rewritten as a seal
 //	STORE renamed                the same
@@ -135,8 +148,9 @@
 // # Files used again
 //
 // A few of the files that were given up become spares, by a rename to next.tmp.
-// They have their full length, in blocks that were written, so nothing is
-// written again and a full disk does not matter. Their old frames stay in place
+// They have all blocks up to FileBytes, and those were written, so nothing is
+// written again and a full disk does not matter; only what large frames need
+// behind that has to be allocated. Their old frames stay in place
 // behind the new header. They are no frames of the file: their checksums are of
 // another salt, and should two salts agree, they carry a lower file number. So
 // they are neither read nor witnesses. But what stands behind the newest frame
@@ -162,6 +176,30 @@
 // finds it unlinked when it next commits, and stops. It also stops when it
 // would rotate or trim, and STORE is not the file that it put there. Every open
 // begins a new file; nothing is appended to a file of an earlier process.
+//
+// # Opening on a full disk
+//
+// An open needs space: for the copy of the last file, and for its first file.
+// A full disk has none, and what could set some free are the records that the
+// log takes once it is open. So each store has a ballast: a file without content
+// whose space is allocated, as long as a log file and a little more, made with
+// the store and before there is a spare. An open that meets a full disk removes
+// it and tries again. Its first file is then as short as can be, with room for
+// the reserve only, which keeps the rest for the next open: a smaller ballast is
+// made of it, and 256 KiB are left for the other parts of the store. As long as
+// the ballast is not whole, Room is what the reserve is, so nothing grows;
+// Allocate makes it whole before it makes a spare. A store that is killed on a
+// full disk over and over uses up two pages each time, and its frames.
+//
+// The ballast has to be as long as a log file, because the copy has to be
+// complete before it replaces the original, and any file may be full. Two other
+// ways were given up. A last file that is synced and sealed where it is would
+// need no copy, but an owner that lost its lock could go on in it. And a spare
+// has the space that the copy needs, but is gone when the disk is full.
+//
+// The first file of an epoch is a quarter shorter than others, on any disk. It
+// makes opening faster, and an idle store, which has this file, the spare and
+// the ballast, take less than three log files.
 //
 // A failed write, sync or rename ends the log (ErrFailed). Nothing is retried:
 // after a failed sync the system may have dropped the data, and a second sync

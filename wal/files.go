@@ -31,11 +31,13 @@ type Files struct {
 	aside     vfs.File    // under serving: STORE.trim, nil when it is not there
 	retired   []logFile   // under serving: sealed by this owner and still open, oldest first
 	recycled  []logFile   // under serving: given up, open, and wait to become the spare
+	ballast   ballast     // under serving: while it is not whole
 	stopping  atomic.Bool // Close waits: whoever makes a spare gives up
 
 	mu     sync.Mutex // the fields below; held for no I/O
 	cur    current
 	spare  *spare
+	short  bool  // the ballast is not whole; written under serving too
 	err    error // the first failure: the log is over
 	closed bool
 	lock   io.Closer
@@ -47,6 +49,7 @@ type current struct {
 	file   vfs.File
 	path   string
 	number uint64
+	bytes  int64 // length of the file until its seal
 	salt   uint64
 	pos    int64  // after the newest frame
 	seq    uint64 // of the newest frame
@@ -61,14 +64,14 @@ var _ Log = (*Files)(nil)
 func (l *Files) Epoch() uint64 { return l.epoch }
 
 // FrameBytesMax implements Log.
-func (l *Files) FrameBytesMax() int { return l.o.frameBytesMax() }
+func (l *Files) FrameBytesMax() int { return l.o.FrameBytesMax }
 
 // Reserve implements Log.
 func (l *Files) Reserve() int64 { return l.o.Reserve }
 
 // Room implements Log. With a spare it is what an empty file holds: frames that
-// do not fit into the rest of the current file fit there, however much of that
-// rest they leave unused.
+// do not go into the rest of the current file fit there, however much of that
+// rest they leave unused. Without ballast it is the reserve at most.
 func (l *Files) Room() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,6 +80,9 @@ func (l *Files) Room() int64 {
 		return 0
 	case l.spare != nil:
 		return l.o.fileRoom()
+	}
+	if l.short {
+		return min(l.rest(), l.o.Reserve)
 	}
 	return l.rest()
 }
@@ -87,7 +93,14 @@ func (l *Files) rest() int64 {
 	if l.cur.sealed {
 		return 0
 	}
-	return l.o.fileEnd() - l.cur.pos
+	return l.cur.bytes - tailBytes - l.cur.pos
+}
+
+// full tells whether a frame of that size goes into the next file. One that has
+// used up what was written ahead goes on in the space behind it only until
+// there is a spare. It is called under appending.
+func (l *Files) full(size int64) bool {
+	return size > l.rest() || l.cur.pos >= l.o.FileBytes-tailBytes && l.Spare()
 }
 
 // Spare implements Log.
@@ -142,7 +155,7 @@ func (l *Files) Append(f Frame) (Place, error) {
 	if err := l.usable(); err != nil {
 		return Place{}, err
 	}
-	if FrameSize(len(f.Payload)) > l.rest() {
+	if l.full(FrameSize(len(f.Payload))) {
 		if err := l.rotate(); err != nil {
 			return Place{}, l.fail(err)
 		}

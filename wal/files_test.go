@@ -125,6 +125,7 @@ func TestCloseLeavesTheLogOnly(t *testing.T) {
 		switch name {
 		case testDir + "/LOCK":
 		case testDir + "/STORE":
+		case testDir + "/BALLAST":
 		case filePath(1):
 			if len(b) != 3*pageBytes {
 				t.Errorf("%s has %d bytes, want header, frame and seal", name, len(b))

@@ -99,7 +99,7 @@ func frameExtent(p []byte) (n int, reason string) {
 		return 0, "no frame: bad magic"
 	}
 	length := le.Uint32(p[8:])
-	if length > framePayloadLimit {
+	if length > FrameBytesLimit {
 		return 0, "payload length is beyond the limit"
 	}
 	return frameHeaderBytes + int(length), ""

@@ -107,35 +107,3 @@ func TestFullDiskLeavesAllocateHealthy(t *testing.T) {
 	}
 	mustClose(t, l)
 }
-
-// A store that was killed on a full disk tells so, loses nothing, and opens
-// when there is space.
-func TestFullDiskAtOpen(t *testing.T) {
-	mem := memfs.New()
-	l, _, _ := mustOpen(t, testOptions(mem))
-	want := names("r", 12)
-	for _, r := range want {
-		mustAppend(t, l, r)
-	}
-	mem = crashed(mem, memfs.KeepNone)
-	refused := 0
-	for room := int64(0); ; room += pageBytes {
-		mem.SetCapacity(mem.Used() + room)
-		l, _, got, err := openWith(testOptions(mem))
-		if err == nil {
-			wantRecords(t, got, want)
-			mustClose(t, l)
-			break
-		}
-		refused++
-		if !errors.Is(err, ErrNoSpace) {
-			t.Fatalf("with room for %d bytes: %v", room, err)
-		}
-		if _, err := Verify(mem, testDir); err != nil {
-			t.Fatalf("with room for %d bytes the store is left broken: %v", room, err)
-		}
-	}
-	if refused == 0 {
-		t.Fatal("the disk was never full")
-	}
-}

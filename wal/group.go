@@ -91,11 +91,12 @@ type Group struct {
 	staged  int64      // payload bytes of all batches that are not durable
 	claimed int64      // the room that those batches take, and a witness being written
 	room    int64      // of the log, as of the last step; claimed <= room when staging
-	full    bool       // the last try to make a spare met a full disk
+	full    bool       // the last try to make a spare, or opening, met a full disk
 	untold  bool       // the newest frame has no witness
 	err     error      // the failure that ended the group; matches ErrFailed
 	closed  bool
 	bufs    buffers
+	times   commitTimes
 
 	wake      chan struct{} // one token: the queue is not empty
 	spare     chan struct{} // one token: making a spare is worth a try
@@ -115,6 +116,8 @@ func NewGroup(log Log, o GroupOptions) *Group {
 		wake: make(chan struct{}, 1), spare: make(chan struct{}, 1), allocated: make(chan struct{}, 1),
 		quit: make(chan struct{}), ended: make(chan struct{}),
 	}
+	// A log that has only the reserve was opened on a full disk.
+	g.full = g.room <= g.reserve
 	g.durable.Store(o.FirstBatch - 1)
 	if !o.Manual {
 		g.steps.Go(g.commitAll)

@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"testing"
@@ -17,8 +19,17 @@ import (
 
 var (
 	seedFlag   = flag.Uint64("wal.seed", 0, "seed of the random tests; 0 picks one")
+	allFlag    = flag.Bool("wal.all", false, "run the crash and fault matrices whole, not a share of the outcomes")
 	updateFlag = flag.Bool("update", false, "write the golden files again")
 )
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// The matrices open thousands of stores and keep none: collecting is what they
+	// would spend a third of their time on.
+	debug.SetGCPercent(800)
+	os.Exit(m.Run())
+}
 
 // testSeed picks the seed of a random test and says which it was.
 func testSeed(t testing.TB) uint64 {

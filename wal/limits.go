@@ -20,9 +20,21 @@ const (
 	// with a witness.
 	reserveDefault = 1 << 20
 
-	// framePayloadLimit bounds the payload of one frame in every file, so that a
+	// frameBytesDefault bounds the payload of one frame unless the options ask
+	// for more. A larger frame is one longer write that others wait for.
+	frameBytesDefault = 32 << 20
+
+	// FrameBytesLimit bounds the payload of one frame in every file, so that a
 	// reader knows how much memory a length field may ask for.
-	framePayloadLimit = 32 << 20
+	FrameBytesLimit = 64 << 20
+
+	// othersBytes is how much of the medium a log that opens leaves to the rest of
+	// its store, whose manifest begins a file too. It is part of the ballast.
+	othersBytes = 256 << 10
+
+	// ballastMargin is what the ballast has for STORE and for the file system's
+	// own blocks.
+	ballastMargin = 8 * pageBytes
 
 	// recycleMax is how many files that were given up wait to become the spare.
 	// Each saves writing a whole file with zeros, and is space that nobody else

@@ -48,7 +48,8 @@ type Log interface {
 
 	// Room is a number of bytes, in units of FrameSize, that appends are certain
 	// to find room for without another allocation, however they are divided
-	// into frames. It includes the reserve.
+	// into frames. It includes the reserve. A log that was opened on a full disk
+	// has nothing else before Allocate succeeded.
 	Room() int64
 
 	// Reserve is the part of Room, in bytes, that callers leave to records which

@@ -12,6 +12,7 @@ const (
 	storeName    = "STORE"
 	storeTmpName = "STORE.tmp"
 	trimName     = "STORE.trim"
+	ballastName  = "BALLAST"
 	walDir       = "wal"
 	nextName     = "next.tmp"
 	rewriteName  = "rewrite.tmp"
@@ -39,6 +40,7 @@ func (p paths) lock() string             { return p.dir + "/" + lockName }
 func (p paths) store() string            { return p.dir + "/" + storeName }
 func (p paths) storeTmp() string         { return p.dir + "/" + storeTmpName }
 func (p paths) trim() string             { return p.dir + "/" + trimName }
+func (p paths) ballast() string          { return p.dir + "/" + ballastName }
 func (p paths) wal() string              { return p.dir + "/" + walDir }
 func (p paths) next() string             { return p.wal() + "/" + nextName }
 func (p paths) rewrite() string          { return p.wal() + "/" + rewriteName }

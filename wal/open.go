@@ -18,8 +18,9 @@ import (
 // directory is as it was, but for a new store, whose STORE is there first; the
 // caller throws away what replay built. Bytes that do not
 // verify are a *frame.CorruptError, another format a *VersionError, a store in
-// use an error that matches vfs.ErrLocked, a disk without room for the next
-// log file one that matches ErrNoSpace.
+// use an error that matches vfs.ErrLocked. A full disk is one that matches
+// ErrNoSpace for a new store only, or where the ballast is gone: otherwise the
+// log opens, and takes what the reserve is for until Allocate finds room.
 func Open(o Options, replay func(Replayed) error) (*Files, Recovery, error) {
 	o = o.withDefaults()
 	if err := o.Validate(); err != nil {
@@ -158,14 +159,14 @@ func (op *opening) replaceStore() error {
 // before it trimmed.
 func (op *opening) trim() error {
 	old := op.survey.store.First
-	if op.keep <= old {
+	if op.keep <= old || op.o.Vouched != nil && !op.o.Vouched() {
 		return nil
 	}
 	if err := op.undisturbed(); err != nil {
 		return err
 	}
 	op.survey.store.First = op.keep
-	if err := op.replaceStore(); err != nil {
+	if err := op.makingRoom(op.replaceStore); err != nil {
 		return err
 	}
 	for n := old; n < op.keep; n++ {
@@ -211,7 +212,7 @@ func (op *opening) settle() error {
 	if op.last.complete() {
 		return nil
 	}
-	return op.rewrite()
+	return op.makingRoom(op.rewrite)
 }
 
 func never() bool { return false }
@@ -228,7 +229,7 @@ func (op *opening) begin(lock io.Closer) (*Files, error) {
 	if s := op.last; s != nil {
 		l.cur = current{number: s.header.File, pos: s.pos, seq: s.seq, chain: s.chain}
 	}
-	s, err := l.makeSpare(never)
+	s, err := op.firstFile(l)
 	if err != nil {
 		return nil, err
 	}
@@ -236,6 +237,11 @@ func (op *opening) begin(lock io.Closer) (*Files, error) {
 	if err := l.install(s); err != nil {
 		l.storeFile.Close()
 		s.close()
+		return nil, err
+	}
+	if err := l.restOfBallast(); err != nil {
+		l.storeFile.Close()
+		l.cur.file.Close()
 		return nil, err
 	}
 	op.o.Logger.Debug("wal: open", "dir", op.o.Dir, "epoch", l.epoch, "file", l.cur.number, "files", op.rec.Files,

@@ -17,9 +17,16 @@ type Options struct {
 	FS  vfs.FS
 	Dir string // directory of the store; made when missing
 
-	// FileBytes is the length of a log file: a multiple of 4096, at least 64 KiB,
-	// by default 64 MiB. It holds for files made from now on.
+	// FileBytes is how much of a log file is written ahead, and the length at
+	// which the next one is begun: a multiple of 4096, at least 64 KiB, by default
+	// 64 MiB. It holds for files made from now on.
 	FileBytes int64
+
+	// FrameBytesMax is the largest payload of one frame that the log has to take,
+	// in bytes, up to FrameBytesLimit. The default, and the least, is what fits
+	// into FileBytes, up to 32 MiB. For a larger one each file has space
+	// allocated beyond FileBytes, which is given back when the file is full.
+	FrameBytesMax int
 
 	// Reserve is how much of a log file is kept for records that set space free:
 	// bytes, a multiple of 4096, at most half of FileBytes. The default is the
@@ -36,6 +43,11 @@ type Options struct {
 	// may still be refused.
 	Prepare func(Store) (Place, error)
 
+	// Vouched is asked after Prepare, and nil stands for true: whether what it said
+	// would be said again after a power cut. If not, nothing of the log is given up
+	// on its word.
+	Vouched func() bool
+
 	Rand   func() uint64 // source of salts and of the store's identity; default: the system's
 	Now    func() int64  // unix milliseconds; default: the system's clock
 	Logger *slog.Logger  // default: none
@@ -48,6 +60,8 @@ func (o Options) withDefaults() Options {
 	if o.Reserve == 0 {
 		o.Reserve = min(reserveDefault, o.FileBytes/8/pageBytes*pageBytes)
 	}
+	fits := o.FileBytes - headerBytes - tailBytes - o.Reserve - frameHeaderBytes
+	o.FrameBytesMax = max(o.FrameBytesMax, int(min(frameBytesDefault, fits)))
 	if o.Rand == nil {
 		o.Rand = systemRand
 	}
@@ -77,25 +91,36 @@ func (o Options) Validate() error {
 	if o.Reserve < 0 || o.Reserve > o.FileBytes/2 || o.Reserve%pageBytes != 0 {
 		errs = append(errs, fmt.Errorf("wal: reserve of %d bytes: want a multiple of %d up to half a log file", o.Reserve, pageBytes))
 	}
+	if o.FrameBytesMax > FrameBytesLimit {
+		errs = append(errs, fmt.Errorf("wal: frames of %d bytes: at most %d", o.FrameBytesMax, FrameBytesLimit))
+	}
 	return errors.Join(errs...)
 }
 
-// fileRoom is the room for frames in an empty file.
-func (o Options) fileRoom() int64 { return o.fileEnd() - headerBytes }
+// tailBytes is the end of a file without frames: the page of its seal, and one
+// that is never used (see fileScan.complete).
+const tailBytes = 2 * pageBytes
 
-// fileEnd is where the frames of a file end at the latest: before the page of
-// the seal and the page that is never used (see fileScan.complete).
-func (o Options) fileEnd() int64 { return o.FileBytes - 2*pageBytes }
-
-// frameBytesMax is the largest payload that fits into an empty file beside the
-// reserve.
-func (o Options) frameBytesMax() int {
-	return int(min(framePayloadLimit, o.fileRoom()-o.Reserve-frameHeaderBytes))
+// capacity is the length of a log file: FileBytes, or what the largest frame
+// takes beside the reserve.
+func (o Options) capacity() int64 {
+	return max(o.FileBytes, headerBytes+FrameSize(o.FrameBytesMax)+o.Reserve+tailBytes)
 }
 
-// FrameBytesMax is the largest payload of one frame that a log with these
-// options takes.
-func (o Options) FrameBytesMax() int { return o.withDefaults().frameBytesMax() }
+// fileRoom is the room for frames in an empty file.
+func (o Options) fileRoom() int64 { return o.capacity() - headerBytes - tailBytes }
+
+// firstBytes is the length of the first file of an epoch. It is a quarter
+// shorter than others: while nothing happens, a store then takes less than
+// three log files for this one, the spare and the ballast.
+func (o Options) firstBytes() int64 {
+	return max(o.leastBytes(), o.capacity()/4*3/pageBytes*pageBytes)
+}
+
+// leastBytes is the length of a file that has room for the reserve only.
+func (o Options) leastBytes() int64 {
+	return max(fileBytesMin, headerBytes+o.Reserve+tailBytes)
+}
 
 func (o Options) newUUID() (u UUID) {
 	binary.LittleEndian.PutUint64(u[:8], o.Rand())

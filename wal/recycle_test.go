@@ -287,7 +287,7 @@ func TestRecycledFilesAreBounded(t *testing.T) {
 	}
 	mustClose(t, l)
 	names := slices.Sorted(maps.Keys(mem.Snapshot()))
-	if len(names) != 3 || !strings.HasSuffix(names[2], filePath(20)) {
+	if len(names) != 4 || !strings.HasSuffix(names[3], filePath(20)) {
 		t.Fatalf("left after a close: %q", names)
 	}
 }

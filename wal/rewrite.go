@@ -1,7 +1,6 @@
 package wal
 
 import (
-	"errors"
 	"fmt"
 
 	"tailrace/internal/vfs"
@@ -91,7 +90,10 @@ func (op *opening) writeCopy() (_ *fileScan, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, op.fs.Remove(path))
+			if rerr := op.fs.Remove(path); rerr != nil {
+				// No full disk that was cleaned up after.
+				err = fmt.Errorf("%v; remove %s: %w", err, path, rerr)
+			}
 		}
 		file.Close()
 	}()

@@ -18,6 +18,9 @@ func (l *Files) rotate() error {
 	if err := l.seal(FlagSealRotate); err != nil {
 		return err
 	}
+	if err := l.shorten(); err != nil {
+		return err
+	}
 	old := l.cur
 	if err := l.install(l.spare); err != nil {
 		return err
@@ -26,14 +29,29 @@ func (l *Files) rotate() error {
 	return nil
 }
 
-// seal ends the current file with a seal frame, if it has none. The file keeps
-// its length: its successor proves that the seal is on the medium, and the
-// blocks are to be used again.
+// seal ends the current file with a seal frame, if it has none. What was written
+// of the file stays: its successor proves that the seal is on the medium, and
+// the blocks are to be used again.
 func (l *Files) seal(kind Flags) error {
 	if l.cur.sealed {
 		return linked(l.cur.file, l.cur.path)
 	}
 	return l.write(FrameHeader{Flags: kind, At: l.now()}, nil)
+}
+
+// shorten gives back what was only allocated of the current file, which is
+// sealed. It is not synced: a crash may leave the file as long as it was, and
+// nothing follows from that.
+func (l *Files) shorten() error {
+	c := l.cur
+	size := max(c.pos, l.o.FileBytes)
+	if size >= c.bytes {
+		return nil
+	}
+	if err := c.file.Truncate(size); err != nil {
+		return fmt.Errorf("wal: shorten %s to %d bytes: %w", c.path, size, err)
+	}
+	return nil
 }
 
 // cut takes off what follows the seal, which proves the seal of a file without
@@ -53,7 +71,7 @@ func (l *Files) cut() error {
 // sealed. On an error s stays with the caller.
 func (l *Files) install(s *spare) error {
 	c := l.cur
-	next := current{file: s.file, number: c.number + 1, salt: l.o.Rand(), pos: headerBytes, seq: c.seq}
+	next := current{file: s.file, number: c.number + 1, bytes: s.bytes, salt: l.o.Rand(), pos: headerBytes, seq: c.seq}
 	next.path = l.paths.file(next.number)
 	page := FileHeader{
 		File:      next.number,
@@ -65,7 +83,7 @@ func (l *Files) install(s *spare) error {
 		PredEnd:   c.pos,
 		PredCRC:   c.chain,
 		Reused:    s.reused,
-		FileBytes: l.o.FileBytes,
+		FileBytes: s.bytes,
 	}.Append(nil)
 	next.chain = headerCRC(page)
 	if _, err := s.file.WriteAt(page, 0); err != nil {

@@ -70,7 +70,9 @@ func (l *Files) giveUp(first uint64) (gone []logFile, err error) {
 	for n := old; n < first; n++ {
 		f := l.takeRetired(n)
 		if f.file != nil && len(l.recycled) < recycleMax {
-			l.recycled = append(l.recycled, f)
+			if err := l.recycle(f); err != nil {
+				return nil, l.fail(err)
+			}
 		} else {
 			gone = append(gone, f)
 		}

@@ -311,7 +311,12 @@ func TestTrimBesideAppends(t *testing.T) {
 	done := make(chan struct{})
 	var trimmer sync.WaitGroup
 	trimmer.Go(func() {
-		for {
+		for last := false; !last; {
+			select {
+			case <-done:
+				last = true
+			default:
+			}
 			mu.Lock()
 			saved = len(places)
 			var start Place
@@ -322,11 +327,6 @@ func TestTrimBesideAppends(t *testing.T) {
 			if err := g.Trim(start.Pos); err != nil {
 				t.Error(err)
 				return
-			}
-			select {
-			case <-done:
-				return
-			default:
 			}
 		}
 	})

@@ -67,6 +67,9 @@ func Load(fs vfs.FS, dir string, store [16]byte) (*Loaded, error) {
 // State is the state that was found.
 func (l *Loaded) State() State { return l.contents.State }
 
+// Settled is Manifest.Settled of what was found.
+func (l *Loaded) Settled() bool { return !l.Found || l.contents.Confirmed }
+
 // read reads the file that CURRENT names.
 func (l *Loaded) read(path string, cur Current) error {
 	b, err := readFile(l.fs, path, fileBytesMax)
