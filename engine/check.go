@@ -28,6 +28,16 @@ type Report struct {
 // too: there is nothing to vouch for.
 func Check(o Options) (Report, error) {
 	o = o.withDefaults()
+	if err := refuseMarked(o.FS, o.Dir, unfinishedName, restoringName); err != nil {
+		return Report{}, err
+	}
+	if err := checkMarker(o.FS, o.Dir); err != nil {
+		return Report{}, fmt.Errorf("engine: check %s: %w", o.Dir, err)
+	}
+	return checkStore(o)
+}
+
+func checkStore(o Options) (Report, error) {
 	e := newEngine(o)
 	defer e.closeSegments()
 	found, err := wal.VerifyReplay(o.FS, o.Dir, e.load, e.replay)

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"fmt"
+
+	"tailrace/internal/frame"
 	"tailrace/internal/stream"
 	"tailrace/segment"
 )
@@ -10,6 +13,9 @@ import (
 type span struct {
 	id       uint64
 	from, to uint64
+
+	// cut: an append of the stream may reach over to, and is not shown.
+	cut bool
 }
 
 // plan finds out whether the first append wanted lies in a segment. If so, and
@@ -26,7 +32,10 @@ func (e *Engine) plan(s *stream.Stream, from, to stream.Offset, spans *[]span) b
 			if spans == nil {
 				return true
 			}
-			*spans = append(*spans, span{uint64(l.stream.ID), uint64(max(from, l.stream.Base())), uint64(upTo)})
+			*spans = append(*spans, span{
+				id: uint64(l.stream.ID), from: uint64(max(from, l.stream.Base())), to: uint64(upTo),
+				cut: upTo < storedOf(l.stream),
+			})
 		}
 		if upTo < l.to {
 			return cold // the rest of this link is in memory
@@ -56,7 +65,9 @@ func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
 		}
 		v := e.pin()
 		e.mu.Unlock()
+		e.coldGate <- struct{}{}
 		err := e.readSpans(v, spans, &r, &res)
+		<-e.coldGate
 		e.mu.Lock()
 		e.unpin(v)
 		e.mu.Unlock()
@@ -70,7 +81,7 @@ func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
 		}
 		// What is left of the append at the end of a link belongs to nobody: go
 		// on behind it.
-		r.From, r.Touch = res.Next, false
+		r.From, r.ID, r.Touch = res.Next, res.ID, false
 	}
 }
 
@@ -87,6 +98,9 @@ func (e *Engine) readSpans(v *version, spans []span, r *ReadRequest, res *ReadRe
 				}
 			}
 		}
+		if !sp.cut && uint64(res.Next) < sp.to {
+			return &frame.CorruptError{Path: e.opts.Dir, Reason: fmt.Sprintf("the segments have stream %d up to %d, and should up to %d", sp.id, res.Next, sp.to)}
+		}
 		res.Next = max(res.Next, stream.Offset(sp.to))
 	}
 	return nil
@@ -102,7 +116,11 @@ func (e *Engine) readRun(seg *segmentFile, sp span, r *ReadRequest, res *ReadRes
 	if err != nil || !ok || run.End <= uint64(res.Next) || run.Start >= sp.to {
 		return false, err
 	}
-	if r.Stored && len(res.Parts) == 0 {
+	if run.Start > uint64(res.Next) {
+		return true, &frame.CorruptError{Path: seg.path, Reason: fmt.Sprintf("run of stream %d begins at %d, and what comes before is missing from %d on", sp.id, run.Start, res.Next)}
+	}
+	// A run that is smaller has no block of its own.
+	if r.Stored && len(res.Parts) == 0 && run.RawBytes() >= int64(e.opts.SoloMinBytes) {
 		if ok, err := e.readStored(seg, &run, sp, res); ok || err != nil {
 			return true, err
 		}

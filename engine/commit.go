@@ -140,6 +140,8 @@ func (e *Engine) apply(rec *stream.Record) (stream.Effect, *local, error) {
 
 func codeOf(err error) stream.Code {
 	switch {
+	case errors.Is(err, wal.ErrFailed):
+		return stream.Failed // of a full disk met too late, perhaps: that is over
 	case errors.Is(err, wal.ErrNoSpace):
 		return stream.DiskFull
 	case errors.Is(err, wal.ErrBusy):
@@ -201,6 +203,9 @@ func (e *Engine) unweigh(s *stream.Stream) {
 // some keep them as long as they hold them.
 func (e *Engine) forget(info *batchInfo, s *stream.Stream) {
 	e.removed++
+	if e.freeze != nil {
+		e.freeze.leave(s.ID)
+	}
 	l := e.local(s)
 	for _, entry := range l.index.All() {
 		e.appends--
@@ -238,7 +243,9 @@ func (e *Engine) committed(b *wal.Batch) {
 	e.mu.Lock()
 	e.frames.add(b.N, data, info.size-info.dead)
 	e.durable = b.N
-	e.lastMark = logMark{batch: b.N, seq: b.Seq(), pos: b.Pos(), at: e.clockMS.Load()}
+	e.lastMark = logMark{
+		batch: b.N, seq: b.Seq(), pos: b.Pos(), end: b.Pos().Offset + wal.FrameSize(len(payload)), at: e.clockMS.Load(),
+	}
 	if f := e.flush; f != nil && f.freeze.batch == b.N {
 		f.end = e.lastMark
 	}

@@ -38,6 +38,12 @@ func (r *crashes) read(e *Engine) error {
 	switch {
 	case t.Retry, t.Code == stream.DataCorrupt && r.faults.Stopped(), e.Err() != nil:
 		return nil
+	case t.Code == stream.Overloaded || t.Code == stream.DiskFull:
+		// It has expired, and there is no room in the log to say so.
+		if found := e.table.Lookup(path); found == nil || !found.Due(e.clockMS.Load()) {
+			return fmt.Errorf("%w: read %+v is %s", errLaw, req, t.Code)
+		}
+		return nil
 	case s == nil:
 		want = stream.NotFound
 	case s.Gone:

@@ -1,7 +1,12 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"tailrace/internal/stream"
@@ -32,7 +37,9 @@ func (r *crashes) step(e *Engine) error {
 	case n < 62:
 		e.Commit()
 	case n < 78:
-		if err := r.maintain(e); err != nil {
+		if err := r.maintain(e); errors.Is(err, errLaw) {
+			return err
+		} else if err != nil {
 			e.survives(err)
 		}
 	case n < 79:
@@ -57,20 +64,24 @@ func (r *crashes) step(e *Engine) error {
 func (r *crashes) fill() {
 	switch {
 	case r.full:
-		r.disk.SetCapacity(-1)
-		r.full = false
+		r.lift()
 	case r.rng.IntN(3) == 0:
-		r.disk.SetCapacity(r.disk.Used() + int64(r.rng.IntN(24))*4096)
+		r.capacity = r.disk.Used() + int64(r.rng.IntN(24))*4096
+		r.disk.SetCapacity(r.capacity)
 		r.full = true
 		r.tally.full.Add(1)
 	}
 }
 
+func (r *crashes) lift() {
+	r.disk.SetCapacity(-1)
+	r.full = false
+}
+
 // recoverFromFull gives the disk room again: without a restart the engine has
 // to take what it refused, and to finish what it could not.
 func (r *crashes) recoverFromFull(e *Engine) error {
-	r.disk.SetCapacity(-1)
-	r.full = false
+	r.lift()
 	for range 2 { // an armed fault may still strike once
 		e.Allocate()
 		for e.flush != nil || e.merge != nil {
@@ -127,6 +138,13 @@ func (r *crashes) maintain(e *Engine) error {
 		if e.flush == nil && e.merge == nil {
 			return e.sweepGarbage()
 		}
+	case 3:
+		if e.backup == nil && r.rng.IntN(20) == 0 {
+			r.backups++
+			if _, err := e.beginBackup(context.Background(), fmt.Sprintf("backup %d", r.backups), nil); err != nil {
+				return err
+			}
+		}
 	}
 	for range 1 + r.rng.IntN(4) {
 		if f := e.flush; f != nil {
@@ -143,6 +161,32 @@ func (r *crashes) maintain(e *Engine) error {
 			}
 			if e.merge == nil {
 				r.tally.sawMerge(e, m)
+			}
+		}
+		if b := e.backup; b != nil {
+			if _, err := e.stepBackup(b); err != nil {
+				return err
+			}
+			if e.backup == nil {
+				return r.judgeBackup(b)
+			}
+		}
+	}
+	return nil
+}
+
+// judgeBackup restores what was backed up, somewhere else, and compares it.
+func (r *crashes) judgeBackup(b *backup) error {
+	r.tally.backups.Add(1)
+	elsewhere := r.disk.Clone()
+	elsewhere.SetCapacity(-1)
+	if err := restored(elsewhere, r.oracle, b.to, b.report.Batch); err != nil {
+		return fmt.Errorf("%w: backup of batch %d: %w", errLaw, b.report.Batch, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.disk.Snapshot())) {
+		if strings.HasPrefix(name, b.to+"/") {
+			if err := r.disk.Remove(name); err != nil {
+				return fmt.Errorf("%w: %w", errLaw, err)
 			}
 		}
 	}

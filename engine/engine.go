@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +44,8 @@ type Engine struct {
 	rowsSince    int         // rows in the deltas of the checkpoint
 	checkpointAt int64       // engine time of the last flush, or of opening
 	epoch        uint32      // counts freezes
-	changed      []stream.ID // streams that changed since the last freeze
+	changed      []stream.ID // streams that changed since the last freeze, or since they were sorted
+	sorted       []stream.ID // those before, growing; the flusher's, written under mu
 	freeze       *freeze     // that has not been written yet, or nil
 	flush        *flush      // under way, or nil
 	flushStuck   bool        // the last one failed
@@ -51,11 +53,14 @@ type Engine struct {
 	removedSeen  uint64      // when it was last looked for dead ones; the merger's own
 	merge        *merge      // under way, or nil
 	version      *version
-	shown        map[uint64]int // segments by identity: versions that have it
-	unshown      []*segmentFile // that none has any more, to be closed
-	unfinished   []uint64       // acts to be aborted when there is room
-	held         chan struct{}  // closed when the committer may go on, or nil
-	head         []byte         // of the record being encoded
+	shown        map[uint64]int   // segments by identity: versions that have it
+	unshown      []*segmentFile   // that none has any more, to be closed
+	unfinished   []uint64         // acts to be aborted when there is room
+	backup       *backup          // under way, or nil
+	scrubbed     map[uint64]int64 // segments by identity: when all of one was read; the scrubber's own
+	logHeld      uint64           // first log file that a backup needs, 0 = none
+	held         chan struct{}    // closed when the committer may go on, or nil
+	head         []byte           // of the record being encoded
 
 	// tap sees every staged record in order, encoded. The crash tests rebuild
 	// from them what a recovered store has to hold.
@@ -68,10 +73,16 @@ type Engine struct {
 	failure  error // set before failed is closed
 
 	notifier *notifier
-	flushNow chan struct{} // one token: there may be reason to flush
-	mergeNow chan struct{} // one token: there may be reason to merge, or garbage
-	stop     chan struct{}
-	ended    sync.WaitGroup
+	flushing sync.Mutex // one flush at a time; before mu
+	merging  sync.Mutex // one merge at a time; before mu
+	// committing is held from an edit that changes the layers until the version
+	// that shows it is there; before mu.
+	committing sync.Mutex
+	coldGate   chan struct{} // holds a token for each read from the disk
+	flushNow   chan struct{} // one token: there may be reason to flush
+	mergeNow   chan struct{} // one token: there may be reason to merge, or garbage
+	stop       chan struct{}
+	ended      sync.WaitGroup
 }
 
 func newEngine(o Options) *Engine {
@@ -83,9 +94,12 @@ func newEngine(o Options) *Engine {
 		gates:  make(map[string]uint64),
 		shown:  make(map[uint64]int),
 		epoch:  1,
-		failed: make(chan struct{}),
-		stop:   make(chan struct{}),
 
+		removedSeen: math.MaxUint64, // what died before this process is looked for too
+		failed:      make(chan struct{}),
+		stop:        make(chan struct{}),
+
+		coldGate: make(chan struct{}, coldReadsMax),
 		flushNow: make(chan struct{}, 1),
 		mergeNow: make(chan struct{}, 1),
 	}
@@ -99,20 +113,26 @@ func Open(o Options) (*Engine, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if err := refuseMarked(o.FS, o.Dir, backupName, unfinishedName, restoringName); err != nil {
+		return nil, err
+	}
 	e := newEngine(o)
 	wall, _ := o.Clock.Now()
 	e.clockMS.Store(wall.UnixMilli())
 	began := time.Now()
-	log, recovery, err := wal.Open(wal.Options{
-		FS: o.FS, Dir: o.Dir, FileBytes: o.LogFileBytes, Prepare: e.load,
-		Rand: o.Rand, Now: e.clockMS.Load, Logger: o.Logger,
-	}, e.replay)
+	options := o.log()
+	options.Prepare, options.Now = e.load, e.clockMS.Load
+	options.Vouched = func() bool { return e.loaded.Settled() }
+	log, recovery, err := wal.Open(options, e.replay)
 	if err != nil {
 		e.closeSegments()
 		return nil, fmt.Errorf("engine: open %s: %w", o.Dir, err)
 	}
 	if err := e.takeUp(); err != nil {
 		e.closeSegments()
+		if e.manifest != nil {
+			e.manifest.Close()
+		}
 		return nil, errors.Join(fmt.Errorf("engine: open %s: %w", o.Dir, err), log.Close())
 	}
 	e.timeline = newTimeline(o.Clock, max(recovery.LastAt, e.checkpoint.At))
@@ -127,6 +147,9 @@ func Open(o Options) (*Engine, error) {
 		e.ended.Go(func() { e.sweeper(e.stop) })
 		e.ended.Go(e.flusher)
 		e.ended.Go(e.merger)
+		if e.opts.ScrubEvery > 0 {
+			e.ended.Go(e.scrubber)
+		}
 	}
 	o.Logger.Info("store opened", "dir", o.Dir, "streams", e.table.Len(), "records", recovery.Records,
 		"clean", recovery.Clean, "epoch", recovery.Epoch, "took", time.Since(began).Round(time.Millisecond))
@@ -140,12 +163,12 @@ func (e *Engine) Close() error {
 		close(e.stop)
 		e.ended.Wait()
 	}
-	err := e.group.Close()
+	// The log's lock protects the manifest too, so the manifest comes first.
+	err := errors.Join(e.manifest.Close(), e.group.Close())
 	if !e.opts.Manual {
 		e.notifier.close()
 	}
 	e.closeSegments()
-	err = errors.Join(err, e.shut(err == nil))
 	if err != nil {
 		return fmt.Errorf("engine: close %s: %w", e.opts.Dir, err)
 	}

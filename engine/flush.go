@@ -33,8 +33,9 @@ type flush struct {
 	segment outputSegment
 	rows    outputRows
 
-	chunk   []taken // scratch: what one step writes
-	dropped int     // of freeze.ids
+	frames  []*frameData // of the frozen batches, in order
+	chunk   []taken      // scratch: what one step writes
+	dropped int          // of freeze.changed
 }
 
 // logMark is the end of a batch in the log.
@@ -42,25 +43,21 @@ type logMark struct {
 	batch uint64
 	seq   uint64
 	pos   wal.Pos // where its frame begins
+	end   int64   // where that ends; 0 if an earlier process wrote it
 	at    int64
 }
 
 // taken is a stream on its way into the files of a flush.
 type taken struct {
-	id     stream.ID
-	row    []byte
-	json   bool
-	start  uint64
-	bodies [][]byte
-	bytes  int64
+	id stream.ID
+	capture
 }
 
-// Bounds of one step, and so of how long it holds the engine's mutex. A stream
-// is not divided: its appends in memory are one run.
+// Bounds of one step, and so of how long it holds the engine's mutex.
 const (
-	visitStreamsMax = 256
-	visitAppendsMax = 4096
-	dropStreamsMax  = 2048
+	visitStreamsMax  = 256
+	visitRowBytesMax = 256 << 10
+	dropStreamsMax   = 2048
 )
 
 // beginFlush freezes what is to be flushed. It is false when there is nothing.
@@ -118,6 +115,9 @@ func (e *Engine) openFlush(f *flush) error {
 	if err := f.rows.open(e, act.Outputs[1], f); err != nil {
 		return err
 	}
+	e.mu.Lock()
+	f.frames = e.frames.between(e.checkpoint.Batch, f.freeze.batch)
+	e.mu.Unlock()
 	f.next = func() (bool, error) { return true, e.writeFlush(f) }
 	return nil
 }
@@ -133,16 +133,30 @@ func (e *Engine) writeFlush(f *flush) error {
 		if err := f.rows.put(t); err != nil {
 			return err
 		}
-		if len(t.bodies) == 0 {
-			continue
-		}
-		if err := f.segment.begin(uint64(t.id), t.start, t.json, t.bytes); err != nil {
+		if err := f.writeRun(t); err != nil {
 			return err
 		}
-		for _, body := range t.bodies {
-			if err := f.segment.writer.Append(body); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+// writeRun writes the appends of a stream, which are one run.
+func (f *flush) writeRun(t *taken) error {
+	if len(t.entries) == 0 {
+		return nil
+	}
+	size := int64(0)
+	for _, entry := range t.entries {
+		size += int64(entry.Len)
+	}
+	first := t.entries[0]
+	if err := f.segment.begin(uint64(t.id), first.End-uint64(first.Len)-segment.AppendOverhead, t.json, size); err != nil {
+		return err
+	}
+	begin := f.freeze.batch - uint64(len(f.frames)) + 1
+	for _, entry := range t.entries {
+		if err := f.segment.writer.Append(f.frames[entry.Frame-begin].slice(entry)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -154,23 +168,13 @@ func (e *Engine) takeStreams(f *flush) bool {
 	defer e.mu.Unlock()
 	clear(f.chunk)
 	f.chunk = f.chunk[:0]
-	var at frameCursor
-	for appends := 0; len(f.chunk) < visitStreamsMax && appends < visitAppendsMax; {
+	for rows := 0; len(f.chunk) < visitStreamsMax && rows < visitRowBytesMax; {
 		id, c, ok := e.visit(f.freeze)
 		if !ok {
 			break
 		}
-		t := taken{id: id, row: c.row, json: c.json}
-		for i, entry := range c.entries {
-			if i == 0 {
-				t.start = entry.End - uint64(entry.Len) - segment.AppendOverhead
-				t.bodies = make([][]byte, 0, len(c.entries))
-			}
-			t.bodies = append(t.bodies, at.slice(&e.frames, entry))
-			t.bytes += int64(entry.Len)
-		}
-		appends += len(t.bodies)
-		f.chunk = append(f.chunk, t)
+		rows += len(c.row)
+		f.chunk = append(f.chunk, taken{id, c})
 	}
 	return len(f.chunk) > 0
 }
@@ -182,6 +186,9 @@ func (e *Engine) commitFlush(f *flush) error {
 		return err
 	}
 	if err := f.rows.finish(e); err != nil {
+		if opened != nil {
+			opened.file.Close()
+		}
 		return err
 	}
 	added := manifest.Layer{From: e.checkpoint.Batch, To: f.freeze.batch}
@@ -197,6 +204,8 @@ func (e *Engine) commitFlush(f *flush) error {
 	} else {
 		to.Deltas = append(append(to.Deltas, e.checkpoint.Deltas...), f.rows.id)
 	}
+	e.committing.Lock()
+	defer e.committing.Unlock()
 	err = e.manifest.Append(manifest.Commit{Act: f.act, Add: []manifest.Layer{added}, Checkpoint: &to})
 	if err != nil {
 		if opened != nil {
@@ -222,7 +231,7 @@ func (e *Engine) commitFlush(f *flush) error {
 // dropFlushed takes out of memory what is in the segment now.
 func (e *Engine) dropFlushed(f *flush) error {
 	e.mu.Lock()
-	ids := f.freeze.ids[f.dropped:]
+	ids := f.freeze.changed[f.dropped:]
 	ids = ids[:min(len(ids), dropStreamsMax)]
 	f.dropped += len(ids)
 	for _, id := range ids {
@@ -234,7 +243,7 @@ func (e *Engine) dropFlushed(f *flush) error {
 		e.appends -= l.index.Drop(f.freeze.batch)
 		e.idle(l)
 	}
-	over := f.dropped == len(f.freeze.ids)
+	over := f.dropped == len(f.freeze.changed)
 	if over {
 		e.frames.release(f.freeze.batch)
 	}
@@ -248,11 +257,11 @@ func (e *Engine) dropFlushed(f *flush) error {
 
 // trimFlushed is the last step.
 func (e *Engine) trimFlushed(f *flush) error {
-	if err := e.group.Trim(f.end.pos); err != nil {
+	if err := e.group.Trim(e.notHeld(f.end.pos)); err != nil {
 		return err
 	}
 	e.endFlush(f)
-	e.opts.Logger.Debug("flushed", "batch", f.end.batch, "streams", len(f.freeze.ids),
+	e.opts.Logger.Debug("flushed", "batch", f.end.batch, "streams", f.rows.count,
 		"bytes", f.segment.bytes, "snapshot", f.full, "took", time.Since(f.began).Round(time.Millisecond))
 	return nil
 }
@@ -268,20 +277,38 @@ func (e *Engine) endFlush(f *flush) {
 // failFlush gives a flush up before its commit. What it was to take out of
 // memory stays there for the next one.
 func (e *Engine) failFlush(f *flush, why error) error {
+	e.mu.Lock()
+	e.flushStuck = true
+	e.mu.Unlock()
+	if err := e.giveUpFlush(f); err != nil {
+		return err
+	}
+	return fmt.Errorf("engine: flush: %w", why)
+}
+
+// cancelFlush gives up the flush that is under way, if it is not committed, or
+// leaves the rest of it to the next start.
+func (e *Engine) cancelFlush() error {
+	f := e.flush
+	if e.checkpoint.Batch == f.freeze.batch {
+		e.endFlush(f)
+		return nil
+	}
+	return e.giveUpFlush(f)
+}
+
+func (e *Engine) giveUpFlush(f *flush) error {
 	f.segment.discard()
 	f.rows.discard()
 	e.mu.Lock()
 	e.abandonFreeze()
 	e.frames.unhold()
-	e.flushStuck = true
 	e.mu.Unlock()
 	e.endFlush(f)
-	if f.act != 0 {
-		if err := e.abort(f.act); err != nil {
-			return err
-		}
+	if f.act == 0 {
+		return nil
 	}
-	return fmt.Errorf("engine: flush: %w", why)
+	return e.abort(f.act)
 }
 
 // stepFlush does the next step and reports whether there is more to do. Errors

@@ -59,6 +59,16 @@ func (f *frames) remove(batch uint64) {
 // hold keeps the frames up to a batch, whatever is dropped.
 func (f *frames) hold(batch uint64) { f.held = batch }
 
+// between returns the frames of the batches after from and up to to, nil for
+// those that have none.
+func (f *frames) between(from, to uint64) []*frameData {
+	all := make([]*frameData, 0, to-from)
+	for n := from + 1; n <= to; n++ {
+		all = append(all, f.byBatch[n])
+	}
+	return all
+}
+
 // release lets go of the frames up to a batch: a segment has them.
 func (f *frames) release(batch uint64) {
 	for n := f.released + 1; n <= batch; n++ {

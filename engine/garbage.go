@@ -65,6 +65,9 @@ func (e *Engine) sweepGarbage() error {
 			return err
 		}
 	}
+	if !e.manifest.Settled() {
+		return nil // a power cut could bring back a state that needs them
+	}
 	state := e.manifest.State()
 	var gone []manifest.File
 	dirs := map[string]bool{}
@@ -92,6 +95,9 @@ func (e *Engine) sweepGarbage() error {
 	err := e.manifest.Append(manifest.Removed{Files: gone})
 	if errors.Is(err, manifest.ErrNoSpace) && !errors.Is(err, manifest.ErrFailed) {
 		return nil // removing them again does no harm
+	}
+	if errors.Is(err, manifest.ErrRefused) {
+		return nil // a backup began meanwhile, which does not need them
 	}
 	return err
 }

@@ -21,8 +21,11 @@ const (
 	deltaShare = 4
 	deltaRows  = 4096
 
+	// maintainEvery is how often it is looked what there is to do, and how long a
+	// failure is waited out at first; retryMax is how long at last. A disk may
+	// have room again at any time.
 	maintainEvery = time.Second
-	flushRetry    = time.Second
+	retryMax      = 8 * time.Second
 )
 
 // wantsFlush reports whether it is time. Engine.mu is held.
@@ -39,7 +42,7 @@ func (e *Engine) wantsFlush() bool {
 // Engine.mu is held.
 func (e *Engine) wantsSnapshot() bool {
 	return e.checkpoint.Snapshot == 0 || len(e.checkpoint.Deltas) >= deltasMax ||
-		e.rowsSince+len(e.changed) > deltaRows+e.table.Len()/deltaShare
+		e.rowsSince+len(e.sorted)+len(e.changed) > deltaRows+e.table.Len()/deltaShare
 }
 
 // holdCommits makes the committer wait while more than the budget is in memory
@@ -67,26 +70,52 @@ func (e *Engine) releaseHeld() {
 
 // flusher flushes whenever it is time.
 func (e *Engine) flusher() {
-	tick := time.NewTicker(maintainEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-e.flushNow:
-		case <-tick.C:
-		case <-e.stop:
-			return
-		}
+	failures := 0
+	for e.await(e.flushNow, failures) {
 		e.mu.Lock()
 		wanted := e.wantsFlush()
 		e.mu.Unlock()
 		if !wanted {
 			continue
 		}
-		if err := e.Flush(); err != nil && !e.survives(err) {
+		if err := e.Flush(); err == nil {
+			failures = 0
+		} else if failures++; !e.survives(err) {
 			return
 		}
 		signal(e.mergeNow)
 	}
+}
+
+// merger merges whenever it is worth it, and removes what nobody needs.
+func (e *Engine) merger() {
+	failures := 0
+	for e.await(e.mergeNow, failures) {
+		if err := errors.Join(e.Merge(), e.sweepGarbage()); err == nil {
+			failures = 0
+		} else if failures++; !e.survives(err) {
+			return
+		}
+	}
+}
+
+// await waits until there may be reason to do something, and after failures
+// longer each time. It is false when the engine is closed.
+func (e *Engine) await(reason <-chan struct{}, failures int) bool {
+	d := maintainEvery
+	if failures > 0 {
+		reason = nil
+		d = min(maintainEvery<<min(failures-1, 10), retryMax)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-reason:
+	case <-timer.C:
+	case <-e.stop:
+		return false
+	}
+	return true
 }
 
 // survives reports whether the engine lives on after an error of maintenance.
@@ -106,10 +135,16 @@ func (e *Engine) survives(err error) bool {
 // Flush makes a segment of everything that is in none, and returns when the log
 // is not needed for it any more.
 func (e *Engine) Flush() error {
+	e.flushing.Lock()
+	defer e.flushing.Unlock()
+	e.sortChanged()
 	if !e.beginFlush() {
 		return nil
 	}
 	for {
+		if e.stopping() {
+			return e.cancelFlush()
+		}
 		more, err := e.stepFlush()
 		if err != nil || !more {
 			return err
@@ -124,28 +159,10 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// merger merges whenever it is worth it, and removes what nobody needs.
-func (e *Engine) merger() {
-	tick := time.NewTicker(maintainEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-e.mergeNow:
-		case <-tick.C:
-		case <-e.stop:
-			return
-		}
-		if err := e.Merge(); err != nil && !e.survives(err) {
-			return
-		}
-		if err := e.sweepGarbage(); err != nil && !e.survives(err) {
-			return
-		}
-	}
-}
-
 // Merge merges until nothing is worth it, or the engine is closed.
 func (e *Engine) Merge() error {
+	e.merging.Lock()
+	defer e.merging.Unlock()
 	for e.beginMerge() {
 		for {
 			if e.stopping() {
@@ -170,16 +187,4 @@ func (e *Engine) stopping() bool {
 	default:
 		return false
 	}
-}
-
-// shut ends the manifest. If the log was closed well, the manifest says where
-// it ends.
-func (e *Engine) shut(clean bool) error {
-	if clean && e.lastMark.seq > 0 {
-		err := e.manifest.Append(manifest.Shut{Seq: e.lastMark.seq})
-		if err != nil && !errors.Is(err, manifest.ErrNoSpace) {
-			return errors.Join(err, e.manifest.Close())
-		}
-	}
-	return e.manifest.Close()
 }

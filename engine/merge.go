@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"tailrace/internal/frame"
 	"tailrace/internal/manifest"
 	"tailrace/internal/stream"
 )
@@ -27,9 +29,6 @@ type merge struct {
 	kept   int64  // bytes
 	pace   *pace
 }
-
-// mergeSegmentBytes is where an output ends and the next one begins.
-const mergeSegmentBytes = 192 << 20
 
 // beginMerge looks for something worth merging. It is false if there is
 // nothing.
@@ -132,7 +131,7 @@ func (e *Engine) limitOf(m *merge, id stream.ID) (limit uint64, live bool) {
 }
 
 func (e *Engine) writeMerged(m *merge, runs []*runSource, size int64, limit uint64) error {
-	if m.out != nil && m.out.writer.Bytes() >= mergeSegmentBytes {
+	if m.out != nil && m.out.writer.Bytes() >= e.opts.SegmentBytes {
 		if err := e.finishOutput(m); err != nil {
 			return err
 		}
@@ -199,6 +198,8 @@ func (e *Engine) commitMerge(m *merge) (bool, error) {
 	if len(m.plan.inputs) == 1 && len(m.done) == 0 {
 		commit.Add = nil // its layer stays, without them
 	}
+	e.committing.Lock()
+	defer e.committing.Unlock()
 	if err := e.manifest.Append(commit); err != nil {
 		return false, err
 	}
@@ -231,6 +232,10 @@ func (e *Engine) stepMerge() (more bool, err error) {
 	}
 	if err := e.giveUpMerge(m); err != nil {
 		return false, err
+	}
+	if ce := new(frame.CorruptError); errors.As(err, &ce) {
+		e.damaged(err)
+		m.plan.blame(ce.Path)
 	}
 	return false, fmt.Errorf("engine: merge: %w", err)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -28,6 +29,19 @@ func (p *mergePlan) removes() []uint64 {
 	return ids
 }
 
+// blame notes the segment that could not be read, so that no later plan has it:
+// it would fail in the same way, and stop all other merging. The next start
+// tries again.
+func (p *mergePlan) blame(path string) {
+	for _, l := range p.inputs {
+		for _, s := range l.segments {
+			if s.path == path {
+				s.damaged = true
+			}
+		}
+	}
+}
+
 // deadShare is how much of a segment nobody shows any more, as one part in so
 // many, before it is written anew without that.
 const deadShare = 4
@@ -37,19 +51,17 @@ func (e *Engine) planMerge() (mergePlan, *version) {
 	e.mu.Lock()
 	v := e.pin()
 	removed := e.removed
-	changed := removed != e.removedSeen
-	var ids []stream.ID
-	if changed {
-		ids = e.table.AppendIDs(nil)
-	}
+	// It takes a walk over all streams, so not for each one that leaves.
+	look := e.removedSeen == math.MaxUint64 || removed != e.removedSeen && removed-e.removedSeen >= uint64(e.table.Len()/lookShare)
 	e.mu.Unlock()
 	plan, ok := mergePlan{}, false
-	if changed {
-		plan, ok = planDead(v, ids)
+	if look {
+		if plan, ok = planDead(v, e.liveStreams()); !ok {
+			// Whoever leaves from here on is another reason to look.
+			e.removedSeen = removed
+		}
 	}
 	if !ok {
-		// Whoever is removed from here on is another reason to look.
-		e.removedSeen = removed
 		plan, ok = planLevels(v, e.opts.MergeFanIn)
 	}
 	if ok {
@@ -59,6 +71,35 @@ func (e *Engine) planMerge() (mergePlan, *version) {
 	e.unpin(v)
 	e.mu.Unlock()
 	return mergePlan{}, nil
+}
+
+// lookShare is how much of the table has to leave, as one part in so many,
+// before the segments are asked again how much of them is dead.
+const lookShare = 64
+
+// liveStreams is the set of the streams there are. It is gathered piece by
+// piece: who leaves meanwhile may be in it, and is found the next time.
+func (e *Engine) liveStreams() *roaring64.Bitmap {
+	live := roaring64.New()
+	ids := make([]uint64, 0, visitStreamsMax)
+	for after := stream.ID(0); ; {
+		ids = ids[:0]
+		e.mu.Lock()
+		for s := e.table.Next(after); s != nil && len(ids) < cap(ids); s = e.table.Next(after) {
+			after = s.ID
+			ids = append(ids, uint64(s.ID))
+		}
+		e.mu.Unlock()
+		if len(ids) == 0 {
+			return live
+		}
+		live.AddMany(ids)
+	}
+}
+
+// damaged reports whether a merge of the layer would fail.
+func (l *layer) damaged() bool {
+	return slices.ContainsFunc(l.segments, func(s *segmentFile) bool { return s.damaged })
 }
 
 // level is the level of a layer: that of its segments.
@@ -79,13 +120,13 @@ func planLevels(v *version, fanIn int) (mergePlan, bool) {
 	for i := 0; i < len(v.layers); {
 		level := v.layers[i].level()
 		j := i
-		for j < len(v.layers) && (v.layers[j].level() == level || len(v.layers[j].segments) == 0) {
+		for j < len(v.layers) && !v.layers[j].damaged() && (v.layers[j].level() == level || len(v.layers[j].segments) == 0) {
 			j++
 		}
 		if j-i >= fanIn && (!found || level < best.level) {
 			best, found = planOf(v.layers[i:i+fanIn], level+1), true
 		}
-		i = j
+		i = max(j, i+1)
 	}
 	best.level = min(best.level, levelMax)
 	return best, found
@@ -104,25 +145,26 @@ func planOf(inputs []layer, level uint8) mergePlan {
 	return p
 }
 
-// planDead finds the segments of one layer of which much is dead. ids are the
-// streams that live. The sets tell how many streams of a segment are dead
-// without reading it; they count streams for bytes.
-func planDead(v *version, ids []stream.ID) (mergePlan, bool) {
-	live := roaring64.New()
-	many := make([]uint64, len(ids))
-	for i, id := range ids {
-		many[i] = uint64(id)
-	}
-	live.AddMany(many)
+// planDead finds neighbouring segments of one layer of which much is dead. The
+// sets tell how many streams of a segment are dead without reading it; they
+// count streams for bytes.
+func planDead(v *version, live *roaring64.Bitmap) (mergePlan, bool) {
 	for _, l := range v.layers {
 		var worth []*segmentFile
+	neighbours:
 		for _, s := range l.segments {
 			members := s.reader.Members()
 			all := members.GetCardinality()
 			dead := all - members.AndCardinality(live)
-			if dead*deadShare >= all {
+			switch {
+			case !s.damaged && dead*deadShare >= all:
 				worth = append(worth, s)
+				continue
+			case len(worth) == 0:
+				continue
 			}
+			// What is made of them must not reach over this one.
+			break neighbours
 		}
 		if len(worth) > 0 {
 			level := l.level()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tailrace/internal/vfs"
+	"tailrace/segment"
 	"tailrace/wal"
 )
 
@@ -21,6 +22,10 @@ const (
 	// engine's mutex.
 	readAppendsMax = 8192
 
+	// coldReadsMax is how many reads from the disk go on at a time: each holds the
+	// bytes of one result and a block. Others wait.
+	coldReadsMax = 64
+
 	// sweepMax bounds the expiries of one sweep, for the same reason.
 	sweepMax = 256
 )
@@ -29,7 +34,7 @@ const (
 // account that Options.MemoryBytes limits. Estimates on the safe side of what
 // the benchmarks of package bench measure.
 const (
-	streamCost   = 600
+	streamCost   = 220
 	appendCost   = 32
 	producerCost = 256
 )
@@ -55,6 +60,16 @@ type Options struct {
 
 	FlushAge   time.Duration // after this, less is flushed; default 5 minutes
 	MergeFanIn int           // layers of one level that are merged into one of the next; default 8
+
+	// ScrubEvery is how often every byte of the segments is read and verified;
+	// default 7 days, negative = never. ScrubRate bounds that in bytes a second;
+	// default 16 MiB.
+	ScrubEvery time.Duration
+	ScrubRate  int64
+
+	// SegmentBytes is where a segment that a merge writes ends and the next one
+	// begins, at the next stream; default 192 MiB.
+	SegmentBytes int64
 
 	// SoloMinBytes is how much a segment has to have of a stream for blocks of
 	// its own, which are sent as they are stored; default 256 KiB.
@@ -90,6 +105,10 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.BlockCacheBytes, o.MemoryBytes/8)
 	setDefault(&o.FlushAge, 5*time.Minute)
 	setDefault(&o.MergeFanIn, 8)
+	setDefault(&o.SegmentBytes, 192<<20)
+	setDefault(&o.SoloMinBytes, segment.SoloMinBytesDefault)
+	setDefault(&o.ScrubEvery, 7*24*time.Hour)
+	setDefault(&o.ScrubRate, 16<<20)
 	setDefault(&o.StagedBytesMax, min(64<<20, o.FrameBytesMax/2))
 	setDefault(&o.InFlightMax, 1<<16)
 	setDefault(&o.BodyBytesMax, 16<<20)
@@ -113,6 +132,15 @@ func setDefault[T int | int64 | time.Duration](v *T, value T) {
 	}
 }
 
+// log is the log's part of the options. A record may hold two bodies: the fork
+// that copies the beginning of an append, and brings its own.
+func (o *Options) log() wal.Options {
+	return wal.Options{
+		FS: o.FS, Dir: o.Dir, FileBytes: o.LogFileBytes, FrameBytesMax: 2*o.BodyBytesMax + recordOverheadMax,
+		Rand: o.Rand, Logger: o.Logger,
+	}
+}
+
 // tableBytesMax is what the streams may occupy.
 func (o *Options) tableBytesMax() int64 { return o.MemoryBytes / 2 }
 
@@ -131,7 +159,7 @@ func (o Options) Validate() error {
 	}{
 		{"memory bytes", o.MemoryBytes}, {"staged bytes", o.StagedBytesMax},
 		{"frame bytes", o.FrameBytesMax}, {"flush bytes", o.FlushBytes}, {"block cache bytes", o.BlockCacheBytes},
-		{"flush age", int64(o.FlushAge)},
+		{"flush age", int64(o.FlushAge)}, {"scrub rate", o.ScrubRate},
 		{"writes in flight", int64(o.InFlightMax)}, {"body bytes", int64(o.BodyBytesMax)},
 		{"streams", int64(o.StreamsMax)}, {"producers per stream", int64(o.ProducersPerStreamMax)},
 	} {
@@ -139,14 +167,16 @@ func (o Options) Validate() error {
 			bad("%s: %d is negative", limit.name, limit.value)
 		}
 	}
+	if o.FlushBytes > o.FrameBytesMax {
+		bad("flushing at %d bytes, beyond the %d that frames may occupy", o.FlushBytes, o.FrameBytesMax)
+	}
 	if o.MergeFanIn < 2 {
 		bad("merge fan-in of %d: at least 2", o.MergeFanIn)
 	}
-	log := wal.Options{FS: o.FS, Dir: o.Dir, FileBytes: o.LogFileBytes}
-	if err := log.Validate(); err != nil && o.Dir != "" {
+	if most := (wal.FrameBytesLimit - recordOverheadMax) / 2; o.BodyBytesMax > most {
+		bad("body limit of %d bytes: at most %d", o.BodyBytesMax, most)
+	} else if err := o.log().Validate(); err != nil && o.Dir != "" {
 		errs = append(errs, err)
-	} else if max := log.FrameBytesMax() - recordOverheadMax; o.BodyBytesMax > max {
-		bad("body limit of %d bytes does not fit log files of %d bytes: at most %d", o.BodyBytesMax, o.LogFileBytes, max)
 	}
 	return errors.Join(errs...)
 }

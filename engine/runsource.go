@@ -80,8 +80,11 @@ func (s *runSource) load(h segment.Handle) (*segment.Block, error) {
 // bytesThrough is how many bytes the appends of the run have that end at limit
 // or before.
 func (s *runSource) bytesThrough(limit uint64) (n int64, err error) {
-	if s.run.End <= limit {
+	switch {
+	case s.run.End <= limit:
 		return s.run.RawBytes(), nil
+	case s.run.Start >= limit:
+		return 0, nil // without reading it: it may be damaged, and nobody needs it
 	}
 	err = s.reader.Appends(&s.run, 0, s.load, func(body []byte, end uint64) bool {
 		if end > limit {
@@ -97,7 +100,10 @@ func (s *runSource) bytesThrough(limit uint64) (n int64, err error) {
 // they continue. Whole blocks of one stream go as they are.
 func (s *runSource) copyTo(w *segment.Writer, limit uint64) error {
 	after := s.run.Start
-	for i := 0; i < s.run.Blocks.Len() && s.run.End <= limit; i++ {
+	// A run that is smaller has no such block, and looking would read one that it
+	// shares with hundreds of others.
+	large := s.run.RawBytes() >= copyBytesMin-soloBrackets
+	for i := 0; large && i < s.run.Blocks.Len() && s.run.End <= limit; i++ {
 		raw, err := s.reader.ReadStored(s.run.Handle(i))
 		if err != nil {
 			return err
@@ -123,6 +129,10 @@ func (s *runSource) copyTo(w *segment.Writer, limit uint64) error {
 	}
 	return err
 }
+
+// soloBrackets is what the content of a block of JSON has beyond the stored
+// bodies.
+const soloBrackets = 1
 
 // copyBytesMin is the smallest block that is taken over as it is. Smaller ones
 // are joined to larger ones.

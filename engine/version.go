@@ -14,6 +14,8 @@ type segmentFile struct {
 	path   string
 	file   vfs.File
 	reader *segment.Reader
+	// damaged: a merge met bytes in it that do not verify; the merger's own.
+	damaged bool
 }
 
 // layer is the segments that one flush or merge made. It holds the appends of

@@ -36,7 +36,11 @@ func contentTypeOf(path string) string { return contentTypes[int(path[1]-'0')%le
 
 func (w *workload) body(contentType string) []byte {
 	if contentType == "application/json" {
-		raw := []byte(fmt.Sprintf(`[{"n":%d}, "%x"]`, w.rng.IntN(1000), w.rng.Uint64()))
+		raw := []byte(fmt.Sprintf(`[{"n":%d}, "%x"`, w.rng.IntN(1000), w.rng.Uint64()))
+		if w.rng.IntN(8) == 0 {
+			raw = append(raw, bytes.Repeat([]byte(`, {"more": "of the same"}`), 1+w.rng.IntN(150))...)
+		}
+		raw = append(raw, ']')
 		body, _, err := jsonmode.Flatten(nil, raw)
 		if err != nil {
 			panic(err)
@@ -51,7 +55,7 @@ func (w *workload) body(contentType string) []byte {
 		return large
 	}
 	n := 1 + w.rng.IntN(40)
-	if w.rng.IntN(10) == 0 {
+	if w.rng.IntN(8) == 0 {
 		n = 1 + w.rng.IntN(6000)
 	}
 	return bytes.Repeat([]byte{byte('a' + w.rng.IntN(26))}, n)
