@@ -27,6 +27,7 @@ type config struct {
 	cacheBytes      int64
 	flushAge        time.Duration
 	mergeFanIn      int
+	scrubEvery      time.Duration
 	stagedBytes     int64
 	bodyBytes       int64
 	bodiesBytes     int64
@@ -70,6 +71,7 @@ func (c *config) flags() *pflag.FlagSet {
 	f.Var(size(&c.cacheBytes, 0), "block-cache-bytes", "what decoded blocks of segments may occupy; 0 means an eighth of --memory-bytes")
 	f.DurationVar(&c.flushAge, "flush-age", 5*time.Minute, "after this, fewer appends become a segment too")
 	f.IntVar(&c.mergeFanIn, "merge-fan-in", 8, "layers of segments that are merged into one")
+	f.DurationVar(&c.scrubEvery, "scrub-every", 7*24*time.Hour, "how often every byte of the segments is read and verified; 0 means never")
 	f.Var(size(&c.stagedBytes, 0), "staged-bytes", "what may wait for a sync, beyond it writes are refused with 503 overloaded; 0 means half of --frame-bytes, at most 64 MiB")
 	f.Var(size(&c.bodyBytes, 16<<20), "body-bytes", "largest body of a request")
 	f.Var(size(&c.bodiesBytes, 256<<20), "bodies-bytes", "what larger bodies may occupy while they arrive; beyond it they are refused with 503 overloaded")
@@ -146,6 +148,9 @@ func (c *config) validate() error {
 	positive("producers-per-stream", c.producers > 0)
 	positive("connections", c.connections > 0)
 	positive("live-readers", c.liveReaders > 0)
+	if c.scrubEvery < 0 {
+		errs = append(errs, errors.New("--scrub-every must not be negative"))
+	}
 	if c.data == "" {
 		errs = append(errs, errors.New("--data must name a directory"))
 	}
@@ -160,8 +165,13 @@ func (c *config) validate() error {
 }
 
 func (c *config) engineOptions(log *slog.Logger) engine.Options {
+	scrubEvery := c.scrubEvery
+	if scrubEvery == 0 {
+		scrubEvery = -1 // to the engine, 0 is its default
+	}
 	return engine.Options{
-		Dir: c.data, LogFileBytes: c.logFileBytes, MemoryBytes: c.memoryBytes, FrameBytesMax: c.frameBytes,
+		ScrubEvery: scrubEvery,
+		Dir:        c.data, LogFileBytes: c.logFileBytes, MemoryBytes: c.memoryBytes, FrameBytesMax: c.frameBytes,
 		FlushBytes: c.flushBytes, FlushAge: c.flushAge, MergeFanIn: c.mergeFanIn, BlockCacheBytes: c.cacheBytes,
 		// A JSON value is stored with a comma after it.
 		StagedBytesMax: c.stagedBytes, BodyBytesMax: int(c.bodyBytes) + 1,

@@ -34,12 +34,17 @@ func TestBadSettingsAreUsageErrors(t *testing.T) {
 		{[]string{"serve", "--log-format", "xml"}, nil, "xml"},
 		{[]string{"serve", "--body-bytes", "8MiB", "--bodies-bytes", "1MiB"}, nil, "in flight"},
 		{[]string{"serve", "--log-file-bytes", "5000"}, nil, "multiple of 4096"},
-		{[]string{"serve", "--log-file-bytes", "1MiB"}, nil, "body limit"},
+		{[]string{"serve", "--body-bytes", "32MiB"}, nil, "body limit"},
 		{[]string{"serve", "data"}, nil, "data"},
 		{[]string{"bogus"}, nil, "bogus"},
 		{nil, nil, "Usage"},
 		{[]string{"check"}, nil, "usage"},
+		{[]string{"check", "--mend", "data"}, nil, "--mend"},
 		{[]string{"inspect", "wal"}, nil, "usage"},
+		{[]string{"inspect", "soup", "file"}, nil, "soup"},
+		{[]string{"backup"}, nil, "usage"},
+		{[]string{"restore", "backup"}, nil, "usage"},
+		{[]string{"serve", "--scrub-every", "-1h"}, nil, "--scrub-every"},
 	} {
 		var stdout, stderr bytes.Buffer
 		if code := run(test.args, test.env, &stdout, &stderr); code != exitUsage {
@@ -52,7 +57,7 @@ func TestBadSettingsAreUsageErrors(t *testing.T) {
 }
 
 func TestHelpGoesToStandardOutput(t *testing.T) {
-	for _, args := range [][]string{{"help"}, {"--help"}, {"serve", "--help"}, {"version"}} {
+	for _, args := range [][]string{{"help"}, {"--help"}, {"serve", "--help"}, {"check", "--help"}, {"backup", "--help"}, {"restore", "--help"}, {"inspect", "--help"}, {"version"}} {
 		var stdout, stderr bytes.Buffer
 		if code := run(args, nil, &stdout, &stderr); code != exitOK || stdout.Len() == 0 || stderr.Len() != 0 {
 			t.Errorf("%v: exit code %d, %d bytes out, %q", args, code, stdout.Len(), stderr.String())

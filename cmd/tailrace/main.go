@@ -14,14 +14,16 @@ var version string
 const usage = `tailrace is a log database for durable streams.
 
 Usage:
-  tailrace serve [flags]         run the server
-  tailrace check DIR             verify every checksum and record of a store, offline
-  tailrace inspect wal FILE      print the header and frames of a log file
-  tailrace version               print the version
-  tailrace help                  print this text
+  tailrace serve [flags]             run the server
+  tailrace check DIR [--repair]      verify every checksum and record of a store, offline
+  tailrace backup DEST [--data DIR]  copy a store, also while a server serves it
+  tailrace restore SRC DIR           make a store of a backup
+  tailrace inspect KIND FILE         print a file: wal, segment, manifest or checkpoint
+  tailrace version                   print the version
+  tailrace help                      print this text
 
-"tailrace serve --help" lists the flags. Every flag can also be given in the
-environment: --log-file-bytes is TAILRACE_LOG_FILE_BYTES.
+A command with --help lists its flags. Every flag of serve can also be given in
+the environment: --log-file-bytes is TAILRACE_LOG_FILE_BYTES.
 `
 
 // Exit codes: a command line that makes no sense is told from a command that
@@ -46,6 +48,10 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 		return serve(rest, env, stdout, stderr)
 	case "check":
 		return check(rest, stdout, stderr)
+	case "backup":
+		return backup(rest, env, stdout, stderr)
+	case "restore":
+		return restore(rest, stdout, stderr)
 	case "inspect":
 		return inspect(rest, stdout, stderr)
 	case "version", "--version":

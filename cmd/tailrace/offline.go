@@ -1,41 +1,156 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"tailrace/engine"
 	"tailrace/internal/frame"
-	"tailrace/internal/vfs"
-	"tailrace/wal"
+	"tailrace/internal/manifest"
 )
+
+// offlineFlags makes the flags of a command. Its name goes on with what it
+// takes.
+func offlineFlags(name string) *pflag.FlagSet {
+	f := pflag.NewFlagSet("tailrace "+name, pflag.ContinueOnError)
+	f.SortFlags = false
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	return f
+}
+
+// parseOffline reads a command line with so many arguments beside the flags.
+// code is the exit code if the command ends with that, and -1 if not.
+func parseOffline(f *pflag.FlagSet, args []string, want int, stdout, stderr io.Writer) (rest []string, code int) {
+	err := f.Parse(args)
+	if errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprintf(stdout, "Usage:\n  %s\n", f.Name())
+		if f.HasFlags() {
+			fmt.Fprintf(stdout, "\nFlags:\n%s", f.FlagUsages())
+		}
+		return nil, exitOK
+	}
+	if err == nil && f.NArg() != want {
+		err = fmt.Errorf("%d arguments, want %d", f.NArg(), want)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "tailrace: %v\nusage: %s\n", err, f.Name())
+		return nil, exitUsage
+	}
+	return f.Args(), -1
+}
 
 // check verifies a store that no server has open.
 func check(args []string, stdout, stderr io.Writer) int {
-	if len(args) != 1 {
-		fmt.Fprintln(stderr, "usage: tailrace check DIR")
-		return exitUsage
+	f := offlineFlags("check DIR [--repair]")
+	repair := f.Bool("repair", false, "finish what was interrupted and remove what it left; nothing is lost by that, and damage is refused")
+	lose := f.String("lose-streams-in", "", "segment file that is damaged: delete the streams that may miss something, as --repair lists them, and keep the rest")
+	rest, code := parseOffline(f, args, 1, stdout, stderr)
+	if code >= 0 {
+		return code
 	}
-	report, err := engine.Check(engine.Options{Dir: args[0]})
+	if *lose != "" {
+		return loseStreams(rest[0], *lose, stdout, stderr)
+	}
+	if *repair {
+		return repairStore(rest[0], stdout, stderr)
+	}
+	report, err := engine.Check(engine.Options{Dir: rest[0]})
 	if err != nil {
-		fmt.Fprintln(stderr, "tailrace:", err)
-		if c := (*frame.CorruptError)(nil); errors.As(err, &c) {
-			fmt.Fprintf(stderr, "first fault: %s at byte %d: %s\n", c.Path, c.Offset, c.Reason)
-		}
-		return exitFailed
+		return fail(stderr, err)
 	}
 	printReport(stdout, report)
 	return exitOK
+}
+
+func repairStore(dir string, stdout, stderr io.Writer) int {
+	r, err := engine.Repair(toolOptions(dir))
+	if d := (*engine.DamageError)(nil); errors.As(err, &d) {
+		fmt.Fprintf(stderr, "tailrace: %s is damaged; repairing it would lose something, so nothing was changed\n", dir)
+		printDamage(stderr, d)
+		return exitFailed
+	}
+	if err != nil {
+		return fail(stderr, err)
+	}
+	if t := r.Before.Torn; t != nil {
+		fmt.Fprintf(stdout, "cut a torn tail in %s at byte %d (%s): nobody was told of it\n", t.Pos.FileName(), t.Pos.Offset, t.Reason)
+	}
+	if r.Acts > 0 {
+		fmt.Fprintf(stdout, "gave up %d flushes, merges or backups that were interrupted\n", r.Acts)
+	}
+	if r.Files > 0 {
+		fmt.Fprintf(stdout, "removed %d files that nothing needs\n", r.Files)
+	}
+	if r.Before.Clean && r.Acts == 0 && r.Files == 0 {
+		fmt.Fprintln(stdout, "nothing had to be repaired")
+	}
+	printReport(stdout, r.After)
+	return exitOK
+}
+
+// loseStreams deletes what a damaged segment cost some of its streams.
+func loseStreams(dir, segment string, stdout, stderr io.Writer) int {
+	own := filepath.Join(dir, manifest.SegmentDir, filepath.Base(segment))
+	is, err := os.Stat(segment)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	if of, err := os.Stat(own); err != nil || !os.SameFile(is, of) {
+		return fail(stderr, fmt.Errorf("%s is no segment of %s", segment, dir))
+	}
+	lost, report, err := engine.LoseStreamsIn(toolOptions(dir), own)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	for _, path := range lost {
+		fmt.Fprintf(stdout, "deleted stream %s\n", path)
+	}
+	printReport(stdout, report)
+	return exitOK
+}
+
+// printDamage names every stream: it is what a lossy repair would delete.
+func printDamage(w io.Writer, d *engine.DamageError) {
+	for i := range d.Faults {
+		f := &d.Faults[i]
+		fmt.Fprintf(w, "%s: %v\n", f.Path, f.Err)
+		if f.All {
+			fmt.Fprintln(w, "  any stream may miss something")
+			continue
+		}
+		if len(f.Streams) == 0 {
+			fmt.Fprintln(w, "  of no stream that is still there")
+		}
+		for _, path := range f.Streams {
+			fmt.Fprintf(w, "  stream %s\n", path)
+		}
+	}
+	fmt.Fprintln(w, "a backup has what is missing; without one, --lose-streams-in SEGMENT deletes the streams of one damaged segment that are named above")
+}
+
+// fail says why a command failed, and where the first fault is if that is known.
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintln(stderr, "tailrace:", err)
+	if c := (*frame.CorruptError)(nil); errors.As(err, &c) {
+		fmt.Fprintf(stderr, "first fault: %s at byte %d: %s\n", c.Path, c.Offset, c.Reason)
+	}
+	return exitFailed
 }
 
 func printReport(w io.Writer, r engine.Report) {
 	at := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 	fmt.Fprintf(w, "store %s, created %s\n", r.Store, at(r.Created))
 	fmt.Fprintf(w, "%d log files, %d frames, %d records, the last at %s\n", r.Files, r.Frames, r.Records, at(r.LastAt))
-	fmt.Fprintf(w, "%d streams, %d appends\n", r.Streams, r.Appends)
+	fmt.Fprintf(w, "%d segments in %d layers: %d runs of streams, %d of them dead, %d bytes of %d raw\n",
+		r.Segments, r.Layers, r.Runs, r.Dead, r.Stored, r.Raw)
+	fmt.Fprintf(w, "%d streams, %d appends in the log alone\n", r.Streams, r.Appends)
 	if r.Torn != nil {
 		fmt.Fprintf(w, "torn tail in %s at byte %d (%s): nobody was told of it, and the next start cuts it\n",
 			r.Torn.Pos.FileName(), r.Torn.Pos.Offset, r.Torn.Reason)
@@ -46,34 +161,4 @@ func printReport(w io.Writer, r engine.Report) {
 		fmt.Fprintln(w, "not closed cleanly: the next start recovers it")
 	}
 	fmt.Fprintln(w, "no fault found")
-}
-
-// inspect prints the parts of a file of ours.
-func inspect(args []string, stdout, stderr io.Writer) int {
-	if len(args) != 2 || args[0] != "wal" {
-		fmt.Fprintln(stderr, "usage: tailrace inspect wal FILE")
-		return exitUsage
-	}
-	if err := inspectWAL(args[1], stdout); err != nil {
-		fmt.Fprintln(stderr, "tailrace:", err)
-		return exitFailed
-	}
-	return exitOK
-}
-
-func inspectWAL(name string, stdout io.Writer) error {
-	f, err := vfs.OS.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriter(stdout)
-	if err := wal.Dump(w, f, size); err != nil {
-		return errors.Join(err, w.Flush())
-	}
-	return w.Flush()
 }

@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"tailrace/engine"
@@ -30,11 +32,25 @@ func serve(args, env []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "tailrace serve: %v\n", err)
 		return exitUsage
 	}
+	c.limitMemory(env)
 	if err := c.run(log); err != nil {
 		log.Error("server ended", "error", err)
 		return exitFailed
 	}
 	return exitOK
+}
+
+// limitMemory makes the garbage collector work harder as the process comes near
+// --memory-bytes. The limit is soft: caches and budgets keep the process below
+// it, and a process that is over it all the same gets slow, not killed. Who sets
+// GOMEMLIMIT knows better.
+func (c *config) limitMemory(env []string) {
+	for _, pair := range env {
+		if strings.HasPrefix(pair, "GOMEMLIMIT=") {
+			return
+		}
+	}
+	debug.SetMemoryLimit(c.memoryBytes)
 }
 
 func (c *config) logger(w io.Writer) (*slog.Logger, error) {
@@ -71,10 +87,13 @@ func (c *config) run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	control := startControl(e, c.data, log)
+	defer control.close()
 	options := c.serverOptions(log)
 	options.Instance = e.Identity()
 	s, err := server.New(e, options)
 	if err != nil {
+		control.close()
 		return errors.Join(err, e.Close())
 	}
 	served := make(chan error, 1)
@@ -83,6 +102,7 @@ func (c *config) run(log *slog.Logger) error {
 
 	select {
 	case err = <-served:
+		control.close()
 		return errors.Join(err, e.Close())
 	case <-e.Failed():
 		// Whatever was not durable when the log failed may or may not be on
@@ -91,6 +111,7 @@ func (c *config) run(log *slog.Logger) error {
 	case sig := <-signals:
 		log.Info("shutting down", "signal", sig.String())
 	}
+	control.close()
 	return c.drain(s, e, signals, served)
 }
 

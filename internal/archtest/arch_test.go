@@ -34,7 +34,7 @@ var graph = map[string][]string{
 	"engine": {"index", "internal/checkpoint", "internal/frame", "internal/jsonmode", "internal/manifest",
 		"internal/stream", "internal/vfs", "segment", "wal"},
 	"server":       {"engine", "internal/jsonmode", "internal/sse", "internal/stream"},
-	"cmd/tailrace": {"engine", "internal/frame", "internal/vfs", "server", "wal"},
+	"cmd/tailrace": {"engine", "internal/checkpoint", "internal/frame", "internal/manifest", "internal/vfs", "segment", "server", "wal"},
 }
 
 // only says who may import what the project is built on.

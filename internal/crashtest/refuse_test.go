@@ -21,6 +21,9 @@ func fingerprint(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type()&fs.ModeSocket != 0 {
+			return nil // where the server that was killed could be asked for a backup
+		}
 		if err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func TestBadFlagsExit2(t *testing.T) {
 		"unknown command":  {nil, []string{"server"}, "server"},
 		"no command":       {nil, nil, "tailrace serve"},
 		"check nothing":    {nil, []string{"check"}, "check DIR"},
-		"inspect nothing":  {nil, []string{"inspect", "wal"}, "inspect wal FILE"},
+		"inspect nothing":  {nil, []string{"inspect", "wal"}, "inspect KIND FILE"},
 	} {
 		code, _, stderr := runToEnd(t, c.env, c.args...)
 		if code != 2 || !strings.Contains(stderr, c.want) {

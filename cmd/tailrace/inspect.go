@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"tailrace/internal/checkpoint"
+	"tailrace/internal/manifest"
+	"tailrace/internal/vfs"
+	"tailrace/segment"
+	"tailrace/wal"
+)
+
+// dumps print the files of a store by kind. They need nothing but the file.
+var dumps = map[string]func(w io.Writer, r io.ReaderAt, size int64) error{
+	"wal":        wal.Dump,
+	"segment":    segment.Dump,
+	"checkpoint": checkpoint.Dump,
+	"manifest":   dumpManifest,
+}
+
+// inspect prints the parts of a file of ours.
+func inspect(args []string, stdout, stderr io.Writer) int {
+	f := offlineFlags("inspect KIND FILE")
+	rest, code := parseOffline(f, args, 2, stdout, stderr)
+	if code >= 0 {
+		return code
+	}
+	dump, ok := dumps[rest[0]]
+	if !ok {
+		fmt.Fprintf(stderr, "tailrace: unknown kind %q: want wal, segment, manifest or checkpoint\nusage: %s\n", rest[0], f.Name())
+		return exitUsage
+	}
+	if err := inspectFile(rest[1], stdout, dump); err != nil {
+		fmt.Fprintln(stderr, "tailrace:", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+func inspectFile(name string, stdout io.Writer, dump func(w io.Writer, r io.ReaderAt, size int64) error) error {
+	f, err := vfs.OS.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	return dump(stdout, f, size)
+}
+
+// manifestBytesMax is longer than any manifest that is written.
+const manifestBytesMax = 1 << 30
+
+func dumpManifest(w io.Writer, r io.ReaderAt, size int64) error {
+	if size > manifestBytesMax {
+		return fmt.Errorf("file of %d bytes is no manifest", size)
+	}
+	b, err := io.ReadAll(io.NewSectionReader(r, 0, size))
+	if err != nil {
+		return err
+	}
+	return manifest.Dump(w, b)
+}
