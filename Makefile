@@ -12,7 +12,7 @@ URL       ?=
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-conformance race crash hunt fuzz fuzz-smoke lint bench conformance golden tidy-check
+.PHONY: help run build test test-go test-conformance race crash hunt fuzz fuzz-smoke lint bench soak conformance golden tidy-check
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ build: ## build bin/tailrace
 
 # The suites use their own ports and directories. The official suite has a
 # deadline for each of its tests, so it does not share the cores with the Go
-# tests; its own two configurations run side by side.
+# tests; two of its own three configurations run at a time.
 test: ## everything: Go tests, fuzz smoke, the official suite, the official client across kill -9
 	@$(MAKE) --no-print-directory test-go
 	@$(MAKE) --no-print-directory fuzz-smoke
@@ -80,3 +80,9 @@ fuzz-smoke:
 
 bench: ## the benchmarks, each beside the floor of this machine
 	$(GO) test -run '^$$' -bench . -timeout 1h ./wal ./bench
+
+soak: ## the long measurements, at the sizes that their bounds are for: about half an hour, 20 GB of disk
+	$(GO) test -run '^$$' -bench 'Large|ManyStreams|StoredBytes|Replay' -benchtime 1x -timeout 6h ./bench -bench.strict \
+		-bench.large-bytes=21474836480 -bench.many=1000000 -bench.many-memory=536870912 \
+		-bench.stored-bytes=1073741824 -bench.stored-streams=100000 -bench.replay-bytes=1073741824
+	$(GO) test -run '^$$' -bench 'Maintenance|Arrays' -benchtime 1x -timeout 1h ./bench -bench.strict -bench.pairs=5 -bench.pairtime=10s

@@ -6,11 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 )
 
 // child is a server in a process of its own.
 type child struct {
 	addr    string
+	opened  time.Duration // what opening the store took
 	cmd     *exec.Cmd
 	orders  *json.Encoder
 	in      io.Closer
@@ -30,7 +32,7 @@ func startChild(tb testing.TB, r role) *child {
 		tb.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), roleEnv+"="+string(text))
+	cmd.Env = append(environ(), roleEnv+"="+string(text))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -45,7 +47,8 @@ func startChild(tb testing.TB, r role) *child {
 	}
 	c := &child{cmd: cmd, orders: json.NewEncoder(in), in: in, answers: json.NewDecoder(out)}
 	tb.Cleanup(func() { c.end(tb) })
-	c.addr = c.hear(tb).Addr
+	first := c.hear(tb)
+	c.addr, c.opened = first.Addr, first.Opened
 	return c
 }
 
@@ -109,4 +112,17 @@ func startFloor(tb testing.TB, ours *child, t template) *child {
 		tb.Fatalf("bench: the floor answers\n%+v\nour server\n%+v", got, want)
 	}
 	return floor
+}
+
+// begin starts a profile of the server, if one was asked for.
+func begin(tb testing.TB, server *child, what string) {
+	tb.Helper()
+	if *profile != "" {
+		server.do(tb, order{Profile: *profile + "-" + what})
+	}
+}
+
+func end(tb testing.TB, server *child) {
+	tb.Helper()
+	server.do(tb, order{ProfileEnd: true})
 }

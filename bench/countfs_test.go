@@ -1,45 +1,66 @@
 package bench
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"tailrace/internal/vfs"
 )
 
-// countFS is the operating system's files with a count of their syncs.
+// countFS is the operating system's files with a count of what is done to them.
 type countFS struct {
 	vfs.FS
-	syncs *atomic.Int64
+	counts *counts
 }
 
-func newCountFS() countFS { return countFS{FS: vfs.OS, syncs: new(atomic.Int64)} }
+// counts is how often something was done to files.
+type counts struct {
+	syncs     atomic.Int64
+	reads     atomic.Int64
+	readBytes atomic.Int64
+	segments  atomic.Int64 // files made
+}
 
-func (c countFS) Create(name string) (vfs.File, error) { return c.count(c.FS.Create(name)) }
-func (c countFS) Open(name string) (vfs.File, error)   { return c.count(c.FS.Open(name)) }
+func newCountFS() countFS { return countFS{FS: vfs.OS, counts: new(counts)} }
+
+func (c countFS) Create(name string) (vfs.File, error) {
+	if strings.HasSuffix(name, ".seg") {
+		c.counts.segments.Add(1)
+	}
+	return c.count(c.FS.Create(name))
+}
+
+func (c countFS) Open(name string) (vfs.File, error) { return c.count(c.FS.Open(name)) }
 
 func (c countFS) count(f vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return countFile{File: f, syncs: c.syncs}, nil
+	return countFile{File: f, counts: c.counts}, nil
 }
 
 type countFile struct {
 	vfs.File
-	syncs *atomic.Int64
+	counts *counts
+}
+
+func (c countFile) ReadAt(p []byte, off int64) (int, error) {
+	c.counts.reads.Add(1)
+	c.counts.readBytes.Add(int64(len(p)))
+	return c.File.ReadAt(p, off)
 }
 
 func (c countFile) Sync() error {
-	c.syncs.Add(1)
+	c.counts.syncs.Add(1)
 	return c.File.Sync()
 }
 
 func (c countFile) WriteSync(p []byte, off int64) error {
-	c.syncs.Add(1)
+	c.counts.syncs.Add(1)
 	return c.File.WriteSync(p, off)
 }
 
 func (c countFile) SyncData() error {
-	c.syncs.Add(1)
+	c.counts.syncs.Add(1)
 	return c.File.SyncData()
 }

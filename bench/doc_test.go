@@ -8,7 +8,13 @@
 //   - sync-us is a raw write of 4 KiB into a pre-written file and its sync, what
 //     the medium takes for the smallest durable write;
 //   - floor-* is a fasthttp server as it comes that stores nothing and gives the
-//     very answer of ours: same status, same headers, same body.
+//     very answer of ours: same status, same headers, same body;
+//   - sendfile is a server of files that sends the same bytes, for large reads.
+//
+// Some bounds are about sizes that take hours: flags that begin with -bench. set
+// them, their defaults are small, and `make soak` has the official ones. A broken
+// bound is printed, and fails the run under -bench.strict; bytes that do not read
+// back as they were written fail always.
 //
 // HTTP servers run in a process of their own, which is this test binary with
 // another role, so that their CPU time is theirs alone. Client and server share

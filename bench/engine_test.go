@@ -55,7 +55,7 @@ func benchEngine(b *testing.B, width, streams int, op func(e *engine.Engine, i i
 	}
 	floor := newSyncFloor(b, dir)
 	b.ReportAllocs()
-	before := fs.syncs.Load()
+	before := fs.counts.syncs.Load()
 	b.ResetTimer()
 	for s := range slicesOfRun {
 		b.StopTimer()
@@ -67,7 +67,7 @@ func benchEngine(b *testing.B, width, streams int, op func(e *engine.Engine, i i
 		}
 	}
 	b.StopTimer()
-	syncs := fs.syncs.Load() - before
+	syncs := fs.counts.syncs.Load() - before
 	b.ReportMetric(float64(syncs)/float64(b.N), "fsyncs/op")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 	sync := floor.report(b)

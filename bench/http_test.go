@@ -53,19 +53,6 @@ func floorLoad(b *testing.B, ours *load) *load {
 	return newLoad(b, "floor", startFloor(b, ours.server, ours.template), ours.template, *conns)
 }
 
-// begin starts a profile of the server, if one was asked for.
-func begin(b *testing.B, server *child, streams string) {
-	b.Helper()
-	if *profile != "" {
-		server.do(b, order{Profile: *profile + "-" + streams})
-	}
-}
-
-func end(b *testing.B, server *child) {
-	b.Helper()
-	server.do(b, order{ProfileEnd: true})
-}
-
 // BenchmarkReadHot reads 1 KiB from memory over HTTP, beside fasthttp that has
 // the same bytes and headers at hand.
 func BenchmarkReadHot(b *testing.B) {

@@ -14,7 +14,10 @@ import (
 // are made for a benchmark.
 const populateTogether = 256
 
-const binary = "application/octet-stream"
+const (
+	binary   = "application/octet-stream"
+	jsonType = "application/json"
+)
 
 // streamName is the name of the i-th stream; all have the same length, so that
 // a client can aim a request at another stream by overwriting digits.
@@ -38,6 +41,15 @@ func populate(e *engine.Engine, n, size int) error {
 		}
 		a := stream.Append{Path: streamName(i), ContentType: binary, Body: body}
 		return settle(func() engine.Ticket { return e.Append(&a) }, stream.Appended)
+	})
+}
+
+// createJSON makes the first n streams, of JSON.
+func createJSON(e *engine.Engine, n int) error {
+	return together(n, populateTogether, func(i int) error {
+		r := createOf(i)
+		r.ContentType = jsonType
+		return settle(func() engine.Ticket { return e.Create(r) }, stream.Created)
 	})
 }
 

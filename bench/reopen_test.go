@@ -68,8 +68,8 @@ func shut(b *testing.B, e *engine.Engine) {
 }
 
 // readAll reads the files of a store.
-func readAll(b *testing.B, dir string) (size int64, took time.Duration) {
-	b.Helper()
+func readAll(tb testing.TB, dir string) (size int64, took time.Duration) {
+	tb.Helper()
 	begin := time.Now()
 	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -80,7 +80,7 @@ func readAll(b *testing.B, dir string) (size int64, took time.Duration) {
 		return err
 	})
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	return size, time.Since(begin)
 }

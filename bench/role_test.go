@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -24,8 +25,12 @@ const roleEnv = "BENCH_ROLE"
 
 // role is what a child process has to be.
 type role struct {
-	Dir   string  // of the store, if it is our server
-	Floor *answer // what to answer, if it is the floor
+	Dir     string // of the store, if it is our server
+	Options storeOptions
+	Limited bool    // the collector keeps to Options.MemoryBytes, as it does under the command
+	Manual  bool    // an engine that does nothing by itself, without a server
+	Floor   *answer // what to answer, if it is the floor
+	File    string  // what to send, if it is the floor of large reads
 }
 
 // answer is a response, whatever the request.
@@ -37,29 +42,42 @@ type answer struct {
 
 // order is what a child is asked to do by a line on its standard input.
 type order struct {
-	Populate, Size int    // make streams with an append of so many bytes
+	Populate, Size int        // make streams with an append of so many bytes
+	JSON           int        // make JSON streams
+	Many           *manyOrder // append to many streams
+	Cold           *coldOrder // read some of them
+	Flush          bool
 	Collect        bool   // collect garbage before the state is taken
 	Profile        string // begin a CPU profile
 	ProfileEnd     bool
+	Heap           string // write a heap profile
 }
 
 // state is what a child says after each order, and once when it is ready.
 type state struct {
-	Addr        string
-	CPU         time.Duration
-	Syncs       int64
-	Batches     uint64
-	HeapInUse   uint64
-	Descriptors int
-	Failure     string
+	Addr         string
+	Opened       time.Duration
+	CPU          time.Duration
+	Syncs        int64
+	Reads        int64
+	ReadBytes    int64
+	SegmentsMade int64
+	Engine       engine.Stats
+	Batches      uint64
+	HeapInUse    uint64
+	Descriptors  int
+	Cold         *coldResult
+	Failure      string
 }
 
 // actor is a child process in its role.
 type actor struct {
 	addr    string
+	opened  time.Duration
 	fs      countFS
 	engine  *engine.Engine // nil for the floor, as is server
-	server  *server.Server
+	server  *server.Server // nil without HTTP
+	cold    *coldResult
 	profile *os.File
 }
 
@@ -93,7 +111,11 @@ func (a *actor) end() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(a.server.Shutdown(ctx), a.engine.Close())
+	var err error
+	if a.server != nil {
+		err = a.server.Shutdown(ctx)
+	}
+	return errors.Join(err, a.engine.Close())
 }
 
 func (a *actor) start(r role) error {
@@ -102,19 +124,37 @@ func (a *actor) start(r role) error {
 		return err
 	}
 	a.addr = ln.Addr().String()
-	if r.Floor != nil {
+	switch {
+	case r.Floor != nil:
 		s := &fasthttp.Server{Handler: r.Floor.handler(), NoDefaultServerHeader: true, NoDefaultContentType: true}
 		go s.Serve(ln)
 		return nil
+	case r.File != "":
+		go http.Serve(ln, fileHandler(r.File))
+		return nil
 	}
-	if a.engine, err = engine.Open(engine.Options{FS: a.fs, Dir: r.Dir, MemoryBytes: memoryBytes}); err != nil {
+	o := r.Options.engine(r.Dir)
+	o.FS, o.Manual = a.fs, r.Manual
+	if r.Limited {
+		debug.SetMemoryLimit(o.MemoryBytes)
+	}
+	begin := time.Now()
+	if a.engine, err = engine.Open(o); err != nil {
 		return err
+	}
+	if a.opened = time.Since(begin); r.Manual {
+		return ln.Close()
 	}
 	if a.server, err = server.New(a.engine, server.Options{}); err != nil {
 		return err
 	}
 	go a.server.Serve(ln)
 	return nil
+}
+
+// fileHandler sends a file, by sendfile.
+func fileHandler(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, name) }
 }
 
 // memoryBytes is room for the longest run; the default is not.
@@ -140,15 +180,33 @@ func (w *answer) handler() fasthttp.RequestHandler {
 }
 
 func (a *actor) obey(o order) error {
-	if o.Populate > 0 {
-		if err := populate(a.engine, o.Populate, o.Size); err != nil {
-			return err
-		}
+	var err error
+	switch {
+	case o.Populate > 0:
+		err = populate(a.engine, o.Populate, o.Size)
+	case o.JSON > 0:
+		err = createJSON(a.engine, o.JSON)
+	case o.Many != nil:
+		err = o.Many.obey(a.engine)
+	case o.Cold != nil:
+		a.cold, err = o.Cold.obey(a.engine, a.fs.counts)
+	case o.Flush:
+		err = a.engine.Flush()
+	}
+	if err != nil {
+		return err
 	}
 	if o.Collect {
 		// Twice: what a finalizer or a pool let go of falls in the second.
 		runtime.GC()
 		debug.FreeOSMemory()
+	}
+	if o.Heap != "" {
+		f, err := os.Create(o.Heap)
+		if err != nil {
+			return err
+		}
+		return errors.Join(pprof.WriteHeapProfile(f), f.Close())
 	}
 	if o.Profile != "" {
 		f, err := os.Create(o.Profile)
@@ -166,9 +224,14 @@ func (a *actor) obey(o order) error {
 }
 
 func (a *actor) state(err error) state {
-	s := state{Addr: a.addr, Syncs: a.fs.syncs.Load()}
+	n := a.fs.counts
+	s := state{
+		Addr: a.addr, Opened: a.opened, Syncs: n.syncs.Load(), Reads: n.reads.Load(), ReadBytes: n.readBytes.Load(),
+		SegmentsMade: n.segments.Load(), Cold: a.cold,
+	}
 	if a.engine != nil {
-		s.Batches = a.engine.Stats().Batches
+		s.Engine = a.engine.Stats()
+		s.Batches = s.Engine.Batches
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
