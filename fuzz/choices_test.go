@@ -4,6 +4,7 @@
 //	FuzzModel        requests to the engine are answered as the model answers
 //	FuzzHTTPModel    the same over HTTP, down to statuses and headers
 //	FuzzRecovery     a damaged store opens with what was written, or refuses
+//	FuzzRotation     content is the same after flushes, merges and crashes
 //	FuzzRow          a row of a checkpoint is refused, or has one encoding
 //	FuzzIndex        the same for the sparse index of a run
 //	FuzzSegment      arbitrary segments are read without panic and within bounds

@@ -276,7 +276,7 @@ func TestLimitsOfTheEngineAreAnswers(t *testing.T) {
 	f.do("DELETE", root+"b", "").want(t, 204)
 	f.create("c", "", text)
 
-	small := start(t, func(u *setup) { u.engine.MemoryBytes, u.engine.FrameBytesMax = 1000, 1<<20 })
+	small := start(t, func(u *setup) { u.engine.MemoryBytes, u.engine.FrameBytesMax = 300, 1<<20 })
 	small.do("PUT", root+"a", "").wantError(t, 507, "memory_full")
 }
 
