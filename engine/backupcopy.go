@@ -124,7 +124,7 @@ type fileCopy struct {
 	buf  []byte
 }
 
-func newFileCopy(fs vfs.FS, from, to string, want *backupFile, pace func(int)) (*fileCopy, error) {
+func newFileCopy(fs vfs.FS, from, to string, want *backupFile, pace func()) (*fileCopy, error) {
 	source, err := fs.Open(from)
 	if err != nil {
 		return nil, fmt.Errorf("engine: open %s: %w", from, err)

@@ -8,11 +8,11 @@ import (
 	"tailrace/segment"
 )
 
-// span is a part of the offset space that is read from segments: the appends of
-// a stream that end after from and at or before to.
+// span is what is read of a stream from segments: the appends that end at or
+// before to, from wherever the reader is.
 type span struct {
-	id       uint64
-	from, to uint64
+	id uint64
+	to uint64
 
 	// cut: an append of the stream may reach over to, and is not shown.
 	cut bool
@@ -33,8 +33,7 @@ func (e *Engine) plan(s *stream.Stream, from, to stream.Offset, spans *[]span) b
 				return true
 			}
 			*spans = append(*spans, span{
-				id: uint64(l.stream.ID), from: uint64(max(from, l.stream.Base())), to: uint64(upTo),
-				cut: upTo < storedOf(l.stream),
+				id: uint64(l.stream.ID), to: uint64(upTo), cut: upTo < storedOf(l.stream),
 			})
 		}
 		if upTo < l.to {

@@ -185,10 +185,8 @@ func (e *Engine) commitFlush(f *flush) error {
 	if err != nil {
 		return err
 	}
-	if err := f.rows.finish(e); err != nil {
-		if opened != nil {
-			opened.file.Close()
-		}
+	if err := f.rows.finish(); err != nil {
+		closeAll([]*segmentFile{opened})
 		return err
 	}
 	added := manifest.Layer{From: e.checkpoint.Batch, To: f.freeze.batch}
@@ -200,32 +198,19 @@ func (e *Engine) commitFlush(f *flush) error {
 		LastStream: uint64(f.freeze.last), Snapshot: e.checkpoint.Snapshot,
 	}
 	if f.full {
-		to.Snapshot = f.rows.id
+		to.Snapshot = f.rows.file.ID
 	} else {
-		to.Deltas = append(append(to.Deltas, e.checkpoint.Deltas...), f.rows.id)
+		to.Deltas = append(append(to.Deltas, e.checkpoint.Deltas...), f.rows.file.ID)
 	}
-	e.committing.Lock()
-	defer e.committing.Unlock()
-	err = e.manifest.Append(manifest.Commit{Act: f.act, Add: []manifest.Layer{added}, Checkpoint: &to})
-	if err != nil {
-		if opened != nil {
-			opened.file.Close()
+	shown := func() {
+		e.checkpoint, e.checkpointAt = to, e.now()
+		if e.rowsSince += f.rows.count; f.full {
+			e.rowsSince = 0
 		}
-		return err
+		e.freeze, e.flushStuck = nil, false
 	}
-	e.mu.Lock()
-	e.checkpoint = to
-	e.rowsSince += f.rows.count
-	if f.full {
-		e.rowsSince = 0
-	}
-	e.freeze = nil
-	e.publish(e.manifest.State().Layers, opened)
-	e.checkpointAt = e.now()
-	e.flushStuck = false
-	e.mu.Unlock()
 	f.next = func() (bool, error) { return true, e.dropFlushed(f) }
-	return nil
+	return e.commit(manifest.Commit{Act: f.act, Add: []manifest.Layer{added}, Checkpoint: &to}, shown, opened)
 }
 
 // dropFlushed takes out of memory what is in the segment now.
@@ -260,14 +245,14 @@ func (e *Engine) trimFlushed(f *flush) error {
 	if err := e.group.Trim(e.notHeld(f.end.pos)); err != nil {
 		return err
 	}
-	e.endFlush(f)
+	e.endFlush()
 	e.opts.Logger.Debug("flushed", "batch", f.end.batch, "streams", f.rows.count,
 		"bytes", f.segment.bytes, "snapshot", f.full, "took", time.Since(f.began).Round(time.Millisecond))
 	return nil
 }
 
 // endFlush makes room for the next flush, and wakes who waited for it.
-func (e *Engine) endFlush(f *flush) {
+func (e *Engine) endFlush() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.flush = nil
@@ -291,7 +276,7 @@ func (e *Engine) failFlush(f *flush, why error) error {
 func (e *Engine) cancelFlush() error {
 	f := e.flush
 	if e.checkpoint.Batch == f.freeze.batch {
-		e.endFlush(f)
+		e.endFlush()
 		return nil
 	}
 	return e.giveUpFlush(f)
@@ -304,7 +289,7 @@ func (e *Engine) giveUpFlush(f *flush) error {
 	e.abandonFreeze()
 	e.frames.unhold()
 	e.mu.Unlock()
-	e.endFlush(f)
+	e.endFlush()
 	if f.act == 0 {
 		return nil
 	}
@@ -321,7 +306,7 @@ func (e *Engine) stepFlush() (more bool, err error) {
 	}
 	if e.checkpoint.Batch == f.freeze.batch {
 		// It was committed; only the log can fail after that.
-		e.endFlush(f)
+		e.endFlush()
 		return false, err
 	}
 	return false, e.failFlush(f, err)

@@ -198,14 +198,10 @@ func (e *Engine) commitMerge(m *merge) (bool, error) {
 	if len(m.plan.inputs) == 1 && len(m.done) == 0 {
 		commit.Add = nil // its layer stays, without them
 	}
-	e.committing.Lock()
-	defer e.committing.Unlock()
-	if err := e.manifest.Append(commit); err != nil {
+	if err := e.commit(commit, func() {}, m.opened...); err != nil {
+		m.opened = nil // they are closed
 		return false, err
 	}
-	e.mu.Lock()
-	e.publish(e.manifest.State().Layers, m.opened...)
-	e.mu.Unlock()
 	e.endMerge(m)
 	e.opts.Logger.Debug("merged", "level", m.plan.level, "segments", len(commit.Remove), "into", len(m.done),
 		"bytes", m.plan.bytes, "kept", m.kept, "took", time.Since(m.began).Round(time.Millisecond))
@@ -247,9 +243,7 @@ func (e *Engine) giveUpMerge(m *merge) error {
 	if m.out != nil {
 		m.out.discard()
 	}
-	for _, s := range m.opened {
-		s.file.Close()
-	}
+	closeAll(m.opened)
 	e.endMerge(m)
 	if m.act == 0 {
 		return nil

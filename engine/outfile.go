@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"path"
 
 	"tailrace/internal/vfs"
 )
@@ -15,7 +16,7 @@ type outFile struct {
 	at     int64
 	synced int64
 	buf    []byte
-	pace   func(n int) // told of each step, may slow it down
+	pace   func() // called after each step, to slow it down; nil = as fast as it goes
 }
 
 const (
@@ -23,12 +24,12 @@ const (
 	outSyncBytes   = 1 << 20
 )
 
-func newOutFile(fs vfs.FS, path string, pace func(n int)) (*outFile, error) {
-	file, err := fs.Create(path)
+func newOutFile(fs vfs.FS, name string, pace func()) (*outFile, error) {
+	file, err := fs.Create(name)
 	if err != nil {
-		return nil, fmt.Errorf("engine: make %s: %w", path, err)
+		return nil, fmt.Errorf("engine: make %s: %w", name, err)
 	}
-	return &outFile{fs: fs, path: path, file: file, buf: make([]byte, 0, outBufferBytes), pace: pace}, nil
+	return &outFile{fs: fs, path: name, file: file, buf: make([]byte, 0, outBufferBytes), pace: pace}, nil
 }
 
 // Write implements io.Writer.
@@ -62,10 +63,9 @@ func (w *outFile) sync() error {
 	if err := w.file.SyncData(); err != nil {
 		return fmt.Errorf("engine: sync %s: %w", w.path, err)
 	}
-	n := w.at - w.synced
 	w.synced = w.at
 	if w.pace != nil {
-		w.pace(int(n))
+		w.pace()
 	}
 	return nil
 }
@@ -79,6 +79,18 @@ func (w *outFile) finish() error {
 		return nil
 	}
 	return w.sync()
+}
+
+// settle makes content and name durable, and closes the file.
+func (w *outFile) settle() error {
+	if err := w.finish(); err != nil {
+		return err
+	}
+	if err := w.fs.SyncDir(path.Dir(w.path)); err != nil {
+		return fmt.Errorf("engine: sync directory of %s: %w", w.path, err)
+	}
+	w.file.Close() // everything in it is synced: nothing is left to fail
+	return nil
 }
 
 // discard gives the file up. What is left of it on the disk is an output that

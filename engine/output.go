@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"fmt"
-
 	"tailrace/internal/checkpoint"
 	"tailrace/internal/manifest"
 	"tailrace/segment"
@@ -18,7 +16,7 @@ type outputSegment struct {
 	bytes  int64
 }
 
-func (o *outputSegment) open(e *Engine, file manifest.File, level uint8, pace func(int)) (err error) {
+func (o *outputSegment) open(e *Engine, file manifest.File, level uint8, pace func()) (err error) {
 	o.file, o.level = file, level
 	if o.out, err = newOutFile(e.opts.FS, e.filePath(file), pace); err != nil {
 		return err
@@ -29,6 +27,12 @@ func (o *outputSegment) open(e *Engine, file manifest.File, level uint8, pace fu
 		SoloMinBytes: e.opts.SoloMinBytes,
 	})
 	return nil
+}
+
+// begin begins the run of a stream.
+func (o *outputSegment) begin(id, start uint64, json bool, size int64) error {
+	o.runs++
+	return o.writer.BeginRun(id, start, json, size)
 }
 
 // finish makes the segment durable and opens it, so that nothing can be wrong
@@ -43,19 +47,15 @@ func (o *outputSegment) finish(e *Engine) (manifest.Segment, *segmentFile, error
 	if err != nil {
 		return manifest.Segment{}, nil, err
 	}
-	if err := o.out.finish(); err != nil {
+	if err := o.out.settle(); err != nil {
 		return manifest.Segment{}, nil, err
 	}
-	if err := e.opts.FS.SyncDir(e.opts.Dir + "/" + o.file.Dir()); err != nil {
-		return manifest.Segment{}, nil, fmt.Errorf("engine: sync directory of %s: %w", o.out.path, err)
-	}
+	o.out = nil
 	o.bytes = p.Bytes
 	info := manifest.Segment{
 		ID: o.file.ID, Level: o.level, FirstStream: p.First, LastStream: p.Last,
 		Bytes: p.Bytes, RawBytes: p.RawBytes, Runs: p.Runs, Appends: p.Appends, Created: p.Created,
 	}
-	o.out.file.Close() // everything in it is synced: nothing is left to fail
-	o.out = nil
 	opened, err := e.openSegment(info)
 	return info, opened, err
 }
@@ -70,7 +70,6 @@ func (o *outputSegment) discard() {
 
 // outputRows is the metadata of a checkpoint on its way to the disk.
 type outputRows struct {
-	id     uint64
 	file   manifest.File
 	full   bool
 	out    *outFile
@@ -79,7 +78,7 @@ type outputRows struct {
 }
 
 func (o *outputRows) open(e *Engine, file manifest.File, f *flush) (err error) {
-	o.file, o.id, o.full = file, file.ID, f.full
+	o.file, o.full = file, f.full
 	if o.out, err = newOutFile(e.opts.FS, e.filePath(file), nil); err != nil {
 		return err
 	}
@@ -103,17 +102,13 @@ func (o *outputRows) put(t *taken) error {
 	return o.writer.Removed(uint64(t.id))
 }
 
-func (o *outputRows) finish(e *Engine) error {
+func (o *outputRows) finish() error {
 	if _, err := o.writer.Finish(); err != nil {
 		return err
 	}
-	if err := o.out.finish(); err != nil {
+	if err := o.out.settle(); err != nil {
 		return err
 	}
-	if err := e.opts.FS.SyncDir(e.opts.Dir + "/" + o.file.Dir()); err != nil {
-		return fmt.Errorf("engine: sync directory of %s: %w", o.out.path, err)
-	}
-	o.out.file.Close()
 	o.out = nil
 	return nil
 }
@@ -123,10 +118,4 @@ func (o *outputRows) discard() {
 		o.out.discard()
 		o.out = nil
 	}
-}
-
-// begin begins the run of a stream.
-func (o *outputSegment) begin(id, start uint64, json bool, size int64) error {
-	o.runs++
-	return o.writer.BeginRun(id, start, json, size)
 }

@@ -20,9 +20,9 @@ const (
 
 func (e *Engine) newPace() *pace { return &pace{engine: e, since: time.Now()} }
 
-// wrote is told of each step. A Manual engine does not rest, and neither does a
+// wrote is called after each step. A Manual engine does not rest, and neither does a
 // merge that is late.
-func (p *pace) wrote(int) {
+func (p *pace) wrote() {
 	e := p.engine
 	if e.opts.Manual {
 		return

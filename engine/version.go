@@ -65,6 +65,33 @@ func (e *Engine) unpin(v *version) {
 	}
 }
 
+// commit makes an edit durable and shows its layers to readers, without an edit
+// of another act in between: each shows only segments that it has opened, or
+// that are shown already. On an error it closes them. also is called with
+// Engine.mu held when the edit is durable.
+func (e *Engine) commit(c manifest.Commit, also func(), opened ...*segmentFile) error {
+	e.committing.Lock()
+	defer e.committing.Unlock()
+	if err := e.manifest.Append(c); err != nil {
+		closeAll(opened)
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.publish(e.manifest.State().Layers, opened...)
+	also()
+	return nil
+}
+
+// closeAll closes segments that were opened in vain; nil ones are skipped.
+func closeAll(opened []*segmentFile) {
+	for _, s := range opened {
+		if s != nil {
+			s.file.Close() // it was only read
+		}
+	}
+}
+
 // publish makes a version of the manifest's layers the current one. opened are
 // segments that no version shows yet. Engine.mu is held.
 func (e *Engine) publish(layers []manifest.Layer, opened ...*segmentFile) {

@@ -2,16 +2,6 @@ package stream
 
 import "math"
 
-// AppendIDs appends the identities of all streams to dst, growing.
-func (t *Table) AppendIDs(dst []ID) []ID {
-	for i := range t.byID.chunks {
-		for _, s := range t.byID.chunks[i].streams {
-			dst = append(dst, s.ID)
-		}
-	}
-	return dst
-}
-
 // ForkedTo is how far the live forks of a stream show it: of one that is Gone,
 // nobody reads what ends beyond.
 func (t *Table) ForkedTo(s *Stream) Offset {

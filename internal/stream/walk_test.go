@@ -1,9 +1,6 @@
 package stream
 
-import (
-	"slices"
-	"testing"
-)
+import "testing"
 
 // TestForkedToIsTheFarthestLiveFork: what lies beyond it nobody is shown.
 func TestForkedToIsTheFarthestLiveFork(t *testing.T) {
@@ -25,9 +22,6 @@ func TestForkedToIsTheFarthestLiveFork(t *testing.T) {
 	apply(Record{Kind: KindDelete, ID: 3})
 	if got := table.ForkedTo(s); got != 5 {
 		t.Errorf("after the farthest fork was deleted, ForkedTo = %d, want 5", got)
-	}
-	if got := table.AppendIDs(nil); !slices.Equal(got, []ID{1, 2, 4}) {
-		t.Errorf("AppendIDs = %v", got)
 	}
 	if s.Ends() {
 		t.Error("a stream without a deadline ends")
