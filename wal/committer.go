@@ -18,6 +18,9 @@ func (g *Group) drain() {
 			g.awaitRelease()
 			g.awaitSpare()
 			g.gather()
+			if g.corked() {
+				return // Uncork wakes
+			}
 		}
 		if ok, _ := g.Commit(); !ok {
 			return
@@ -68,6 +71,14 @@ func (g *Group) awaitRelease() {
 			return
 		}
 	}
+}
+
+// corked tells whether the open batch is the next and waits for more. A group
+// that is being closed waits for nobody.
+func (g *Group) corked() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.corks > 0 && len(g.queue) == 1 && !g.closed
 }
 
 // waiting tells whether a batch is staged.

@@ -91,6 +91,7 @@ type Group struct {
 	staged  int64      // payload bytes of all batches that are not durable
 	claimed int64      // the room that those batches take, and a witness being written
 	room    int64      // of the log, as of the last step; claimed <= room when staging
+	corks   int        // callers that are going to stage more
 	full    bool       // the last try to make a spare, or opening, met a full disk
 	untold  bool       // the newest frame has no witness
 	err     error      // the failure that ended the group; matches ErrFailed
@@ -187,7 +188,9 @@ func (g *Group) Stage(class Class, head, body []byte) (b *Batch, bodyOff int, er
 		b = &Batch{N: g.next, payload: g.bufs.take(), done: make(chan struct{})}
 		g.next++
 		g.queue = append(g.queue, b)
-		signal(g.wake)
+		if g.corks == 0 {
+			signal(g.wake)
+		}
 	}
 	bodyOff = len(b.payload) + size - len(body)
 	b.payload = AppendRecord(b.payload, head, body)
@@ -195,6 +198,28 @@ func (g *Group) Stage(class Class, head, body []byte) (b *Batch, bodyOff int, er
 	g.staged += int64(size)
 	g.claimed += claim
 	return b, bodyOff, nil
+}
+
+// Cork keeps the committer from taking the open batch until as many calls of
+// Uncork: who is going to stage many records without waiting for anything gets
+// them into one batch. Whoever calls it calls Uncork soon, and waits for nothing
+// staged before that.
+func (g *Group) Cork() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.corks++
+}
+
+// Uncork undoes a Cork.
+func (g *Group) Uncork() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.corks--; g.corks < 0 {
+		panic("wal: more Uncork than Cork")
+	}
+	if g.corks == 0 && len(g.queue) > 0 {
+		signal(g.wake)
+	}
 }
 
 // Close makes what is staged durable, then closes the log. Stage refuses as soon

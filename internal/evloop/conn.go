@@ -1,0 +1,280 @@
+//go:build linux
+
+package evloop
+
+import (
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Conn is a connection of a loop. Only the loop's goroutine, which is the one
+// that calls the handler, may use it.
+type Conn struct {
+	// Owner is the handler's.
+	Owner any
+
+	loop   *Loop
+	fd     int
+	slot   uint32
+	queued bool // in Loop.again
+
+	in       []byte // what has been read and not consumed
+	own      bool   // in is in memory of the connection's own
+	readable bool   // there may be more to read
+	paused   bool
+	ended    bool // the peer has sent its last byte, and that was read
+	leaving  bool // the peer has ended its side, or the connection is broken
+	closed   bool
+
+	out  []byte // not yet taken by the kernel, before tail; of the connection's own
+	tail []byte // not yet taken by the kernel
+
+	deadline   int64 // ms, 0 = none
+	slotAt     int64
+	slotted    bool
+	prev, next *Conn
+}
+
+// In is what has been read and not consumed. It is valid until the handler
+// returns.
+func (c *Conn) In() []byte { return c.in }
+
+// Consume takes the first n bytes out of In.
+func (c *Conn) Consume(n int) { c.in = c.in[n:] }
+
+// Ended reports whether the peer has sent its last byte and that is in In.
+func (c *Conn) Ended() bool { return c.ended }
+
+// Leaving reports whether the peer has ended its side, whatever there is still
+// to read, or the connection is broken.
+func (c *Conn) Leaving() bool { return c.leaving || c.ended }
+
+// Closed reports whether the connection was closed or detached.
+func (c *Conn) Closed() bool { return c.closed }
+
+// Unsent reports whether something that was written has not been taken by the
+// kernel. The handler is told by Sent when it is.
+func (c *Conn) Unsent() bool { return len(c.out)+len(c.tail) > 0 }
+
+// UnsentBytes is how much that is.
+func (c *Conn) UnsentBytes() int { return len(c.out) + len(c.tail) }
+
+// Pause stops reading: what the peer sends stays with the kernel, which slows
+// the peer down.
+func (c *Conn) Pause() { c.paused = true }
+
+// Resume undoes Pause. If there is something to consume or to read, Input
+// follows in this pass or the next.
+func (c *Conn) Resume() {
+	if !c.paused {
+		return
+	}
+	c.paused = false
+	if c.readable || len(c.in) > 0 || c.ended {
+		c.Again()
+	}
+}
+
+// Again has Input called in the next pass, unless the connection is paused then.
+func (c *Conn) Again() { c.loop.later(c) }
+
+// SetDeadline sets when the handler is told that the connection has expired. The
+// zero time is never. It is exact to some milliseconds.
+func (c *Conn) SetDeadline(t time.Time) {
+	at := int64(0)
+	if !t.IsZero() {
+		at = max(1, t.UnixMilli())
+	}
+	c.loop.wheel.set(c, at)
+}
+
+// read reads once. It is false if there was nothing to read.
+func (c *Conn) read() (bool, error) {
+	l := c.loop
+	buf := l.buf
+	if len(c.in) > 0 {
+		// The rest of something is awaited. It is as long as a small request.
+		if c.in = slices.Grow(c.in, readMore); !c.own {
+			panic("evloop: input of the loop's own is left from the last time")
+		}
+		buf = c.in[len(c.in):cap(c.in)]
+	}
+	n, errno := rawRead(c.fd, buf)
+	switch {
+	case errno == unix.EAGAIN:
+		c.readable = false
+		return false, nil
+	case errno == unix.EINTR:
+		return false, nil
+	case errno != 0:
+		return false, errno
+	case n == 0:
+		c.readable, c.ended = false, true
+		return true, nil
+	}
+	// What was not filled is empty; the end of the stream is an event of its own.
+	if n < len(buf) && !c.leaving {
+		c.readable = false
+	}
+	if len(c.in) > 0 {
+		c.in = c.in[:len(c.in)+n]
+	} else {
+		c.in, c.own = buf[:n], false
+	}
+	return true, nil
+}
+
+// settle moves what is left of the input out of the loop's own buffer.
+func (c *Conn) settle() {
+	switch {
+	case len(c.in) == 0:
+		c.in, c.own = nil, false
+	case !c.own:
+		c.in, c.own = slices.Clone(c.in), true
+	}
+}
+
+// Write sends head and then body, and keeps what the kernel does not take: a
+// copy of head, and body itself, which therefore must not change any more. What
+// was written before is to have been sent.
+func (c *Conn) Write(head, body []byte) error {
+	if c.closed {
+		return io.ErrClosedPipe
+	}
+	if c.Unsent() {
+		panic("evloop: a write before the last one was sent")
+	}
+	n, err := c.send(head, body)
+	if err != nil {
+		c.leaving = true
+		return err
+	}
+	if n < len(head) {
+		c.out = append(takeOut(), head[n:]...)
+		c.tail = body
+		return nil
+	}
+	c.tail = body[n-len(head):]
+	return nil
+}
+
+// WriteCopy is Write for a body that changes after the call.
+func (c *Conn) WriteCopy(data []byte) error { return c.Write(data, nil) }
+
+func (c *Conn) send(head, body []byte) (int, error) {
+	total := len(head) + len(body)
+	for sent := 0; ; {
+		var n int
+		var errno unix.Errno
+		switch {
+		case sent < len(head) && len(body) > 0:
+			n, errno = rawWritev(c.fd, head[sent:], body)
+		case sent < len(head):
+			n, errno = rawWrite(c.fd, head[sent:])
+		default:
+			n, errno = rawWrite(c.fd, body[sent-len(head):])
+		}
+		switch errno {
+		case 0:
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return sent, nil
+		default:
+			return sent, errno
+		}
+		if sent += n; sent == total {
+			return sent, nil
+		}
+	}
+}
+
+// flush sends what is unsent. It is true when all is.
+func (c *Conn) flush() (bool, error) {
+	n, err := c.send(c.out, c.tail)
+	if err != nil {
+		return false, err
+	}
+	if n < len(c.out) {
+		c.out = c.out[:copy(c.out, c.out[n:])]
+		return false, nil
+	}
+	c.tail = c.tail[n-len(c.out):]
+	giveOut(c.out)
+	c.out = nil
+	if len(c.tail) > 0 {
+		return false, nil
+	}
+	c.tail = nil
+	return true, nil
+}
+
+// CloseWrite tells the peer that nothing more will come.
+func (c *Conn) CloseWrite() error { return unix.Shutdown(c.fd, unix.SHUT_WR) }
+
+// Close closes the connection. What is unsent is dropped. The handler is told by
+// Closed.
+func (c *Conn) Close() {
+	if c.closed {
+		return
+	}
+	fd := c.leave()
+	unix.Close(fd)
+	c.loop.handler.Closed(c)
+}
+
+// Abort is Close that makes the kernel drop what it has not delivered.
+func (c *Conn) Abort() {
+	if !c.closed {
+		unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	c.Close()
+}
+
+// Detach takes the connection out of the loop: the descriptor, and a copy of
+// what was read and not consumed. It is the caller's from now on. The handler is
+// not told.
+func (c *Conn) Detach() (fd int, rest []byte) {
+	rest = slices.Clone(c.in)
+	return c.leave(), rest
+}
+
+// leave takes the connection out of everything but the kernel's memory.
+func (c *Conn) leave() int {
+	l := c.loop
+	l.poller.remove(c.fd)
+	l.wheel.remove(c)
+	l.drop(c)
+	giveOut(c.out)
+	c.in, c.out, c.tail = nil, nil, nil
+	c.closed = true
+	return c.fd
+}
+
+// FD is the descriptor, to set options of the socket.
+func (c *Conn) FD() int { return c.fd }
+
+// Buffers for output that the kernel did not take.
+var outs = sync.Pool{}
+
+const (
+	outBytes     = 4 << 10
+	keepOutBytes = 64 << 10
+)
+
+func takeOut() []byte {
+	if b, ok := outs.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, outBytes)
+}
+
+func giveOut(b []byte) {
+	if cap(b) > 0 && cap(b) <= keepOutBytes {
+		outs.Put(&b)
+	}
+}

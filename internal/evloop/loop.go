@@ -1,0 +1,310 @@
+//go:build linux
+
+package evloop
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// readBytes is what is read of a connection at a time. Less, and a large
+	// request takes more passes.
+	readBytes = 64 << 10
+
+	// readMore is the least room there is for the rest of a request.
+	readMore = 2 << 10
+
+	// turnsMax is how often one connection is read in a pass, so that others
+	// come to their turn.
+	turnsMax = 4
+)
+
+// Handler gives meaning to what connections send. All calls come from the
+// goroutine of the loop, none may block, and each may close any connection.
+type Handler interface {
+	// Input says that there is something new in c.In, or c.Ended became true.
+	// What it leaves there, it sees again with what follows. It is not called
+	// while the connection is paused.
+	Input(c *Conn)
+
+	// Leaving says that the peer has ended its side or the connection is broken,
+	// although c is paused and not everything may have been read.
+	Leaving(c *Conn)
+
+	// Sent says that the kernel has taken what it had not when it was written.
+	Sent(c *Conn)
+
+	// Expired says that the connection's deadline has passed. There is none then.
+	Expired(c *Conn)
+
+	// Closed says that the connection is closed, by whomever.
+	Closed(c *Conn)
+
+	// PassBegin and PassEnd are called before and after everything of a pass but
+	// the deadlines.
+	PassBegin()
+	PassEnd()
+}
+
+// Loop serves connections.
+type Loop struct {
+	handler Handler
+	poller  *poller
+	wheel   wheel
+	buf     []byte // input is read into it
+	slots   []*Conn
+	gens    []uint32 // by slot: how often it was taken
+	free    []uint32
+	again   []*Conn // to get a turn in the next pass without an event
+	before  []*Conn // those of the last pass, to be used again
+
+	asleep atomic.Bool // a post has to ring
+	mu     sync.Mutex
+	posted []func()
+	ran    []func() // the last ones, to be used again
+	ended  bool     // no more posts are taken
+
+	now      time.Time
+	stopping bool
+}
+
+// New makes a loop. Run runs it.
+func New(h Handler) (*Loop, error) {
+	p, err := newPoller()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	return &Loop{handler: h, poller: p, buf: make([]byte, readBytes), now: now, wheel: wheel{now: now.UnixMilli()}}, nil
+}
+
+// Post has f run in the goroutine of the loop, in the next pass. It is false if
+// the loop has ended. It may be called from everywhere.
+func (l *Loop) Post(f func()) bool {
+	l.mu.Lock()
+	if l.ended {
+		l.mu.Unlock()
+		return false
+	}
+	l.posted = append(l.posted, f)
+	l.mu.Unlock()
+	l.Wake()
+	return true
+}
+
+// Wake makes the loop run a pass. It may be called from everywhere.
+func (l *Loop) Wake() {
+	if l.asleep.Load() && l.asleep.CompareAndSwap(true, false) {
+		l.poller.ring()
+	}
+}
+
+// Stop ends Run after the pass. It is called in the loop's goroutine.
+func (l *Loop) Stop() { l.stopping = true }
+
+// Now is when the pass began.
+func (l *Loop) Now() time.Time { return l.now }
+
+// Len is the number of connections.
+func (l *Loop) Len() int { return len(l.slots) - len(l.free) }
+
+// All calls f for each connection. f may close connections.
+func (l *Loop) All(f func(*Conn)) {
+	for _, c := range l.slots {
+		if c != nil {
+			f(c)
+		}
+	}
+}
+
+// Adopt takes over a socket that does not block, with what was read of it before.
+// After an error the socket is still the caller's. It is called in the loop's
+// goroutine.
+func (l *Loop) Adopt(fd int, rest []byte, owner any) (*Conn, error) {
+	c := &Conn{loop: l, fd: fd, Owner: owner, in: rest, own: len(rest) > 0}
+	if n := len(l.free); n > 0 {
+		c.slot, l.free = l.free[n-1], l.free[:n-1]
+	} else {
+		c.slot = uint32(len(l.slots))
+		l.slots, l.gens = append(l.slots, nil), append(l.gens, 0)
+	}
+	l.gens[c.slot]++
+	token := uint64(c.slot) | uint64(l.gens[c.slot])<<32
+	if err := l.poller.add(fd, token, interest); err != nil {
+		l.free = append(l.free, c.slot)
+		return nil, err
+	}
+	l.slots[c.slot] = c
+	if len(rest) > 0 {
+		l.later(c)
+	}
+	return c, nil
+}
+
+// drop forgets a connection.
+func (l *Loop) drop(c *Conn) {
+	l.slots[c.slot] = nil
+	l.free = append(l.free, c.slot)
+}
+
+// later has c handled in the next turn.
+func (l *Loop) later(c *Conn) {
+	if !c.queued && !c.closed {
+		c.queued = true
+		l.again = append(l.again, c)
+	}
+}
+
+// Run serves until Stop, and closes all connections then. An error is one of the
+// system's.
+func (l *Loop) Run() error {
+	var err error
+	for !l.stopping && err == nil {
+		var events []unix.EpollEvent
+		if events, err = l.wait(); err == nil {
+			l.pass(events)
+		}
+	}
+	l.mu.Lock()
+	l.ended = true
+	rest := l.posted
+	l.posted = nil
+	l.mu.Unlock()
+	for _, f := range rest {
+		f()
+	}
+	l.All((*Conn).Close)
+	if cerr := l.poller.close(); err == nil && cerr != nil {
+		err = fmt.Errorf("evloop: close: %w", cerr)
+	}
+	return err
+}
+
+// wait waits until there is something to do.
+func (l *Loop) wait() ([]unix.EpollEvent, error) {
+	if len(l.again) > 0 {
+		return l.poller.wait(0)
+	}
+	if events := l.poller.poll(); len(events) > 0 {
+		return events, nil
+	}
+	l.asleep.Store(true)
+	defer l.asleep.Store(false)
+	l.mu.Lock()
+	waiting := len(l.posted) > 0
+	l.mu.Unlock()
+	if waiting {
+		return nil, nil
+	}
+	d := time.Duration(-1)
+	if next := l.wheel.next(); next > 0 {
+		d = max(0, time.Until(time.UnixMilli(next)))
+	}
+	return l.poller.wait(d)
+}
+
+// pass does what there is to do.
+func (l *Loop) pass(events []unix.EpollEvent) {
+	l.now = time.Now()
+	l.handler.PassBegin()
+	// First those that were left over: an event may add to them.
+	l.again, l.before = l.before[:0], l.again
+	for i, c := range l.before {
+		c.queued = false
+		l.turn(c)
+		l.before[i] = nil
+	}
+	for i := range events {
+		l.event(&events[i])
+	}
+	l.runPosted()
+	l.handler.PassEnd()
+	l.wheel.advance(time.Now().UnixMilli(), l.handler.Expired)
+}
+
+func (l *Loop) runPosted() {
+	l.mu.Lock()
+	l.posted, l.ran = l.ran[:0], l.posted
+	l.mu.Unlock()
+	for i, f := range l.ran {
+		f()
+		l.ran[i] = nil
+	}
+}
+
+// event notes what an event says and gives its connection a turn.
+func (l *Loop) event(e *unix.EpollEvent) {
+	token := tokenOf(e)
+	if token == bellToken {
+		l.poller.silence()
+		return
+	}
+	slot := uint32(token)
+	c := l.slots[slot]
+	if c == nil || l.gens[slot] != uint32(token>>32) {
+		return // it was closed in this pass
+	}
+	if e.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		c.readable = true
+	}
+	left := e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && !c.leaving
+	if left {
+		c.leaving = true
+	}
+	if e.Events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 && c.Unsent() {
+		sent, err := c.flush()
+		if err != nil {
+			c.Close()
+			return
+		}
+		if sent {
+			l.handler.Sent(c)
+		}
+	}
+	if left && c.paused && !c.closed {
+		l.handler.Leaving(c)
+	}
+	if !c.closed {
+		l.turn(c)
+	}
+}
+
+// turn reads what there is to read.
+func (l *Loop) turn(c *Conn) {
+	// What is there from the last time has not been seen if the connection was
+	// paused.
+	fresh := len(c.in) > 0 || c.ended
+	for range turnsMax {
+		if c.closed || c.paused {
+			return
+		}
+		if c.readable && !c.ended {
+			got, err := c.read()
+			if err != nil {
+				c.Close()
+				return
+			}
+			fresh = fresh || got
+		}
+		if !fresh {
+			return
+		}
+		fresh = false
+		l.handler.Input(c)
+		if c.closed {
+			return
+		}
+		c.settle()
+		if !c.readable || c.ended {
+			return
+		}
+	}
+	if c.readable && !c.ended && !c.paused {
+		l.later(c)
+	}
+}
