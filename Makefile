@@ -33,6 +33,7 @@ test: ## everything: Go tests, fuzz smoke, the official suite, the official clie
 
 test-go:
 	$(GO) test ./...
+	$(GO) test ./server -args -server.portable
 
 test-conformance: build conformance/node_modules/.installed
 	cd conformance && node run.mjs --binary ../$(BIN)
@@ -51,6 +52,7 @@ endif
 
 race: ## the Go tests under the race detector
 	$(GO) test -race ./...
+	$(GO) test -race ./server -args -server.portable
 
 lint: tidy-check ## vet (for Linux and macOS), staticcheck, formatting, module files
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

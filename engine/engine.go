@@ -240,6 +240,20 @@ func (e *Engine) Stats() Stats {
 	}
 }
 
+// Cork keeps what is staged from being committed until as many calls of Uncork.
+// Whoever decides many operations in a row gets them into one batch by that. It
+// must not wait for a ticket meanwhile.
+func (e *Engine) Cork() { e.group.Cork() }
+
+// Uncork undoes a Cork.
+func (e *Engine) Uncork() { e.group.Uncork() }
+
+// CommitTime is how long commits take at the moment, 0 if that is not known.
+func (e *Engine) CommitTime() time.Duration {
+	_, now := e.group.CommitTimes()
+	return now
+}
+
 var errManual = errors.New("engine: a step of a Manual engine was called on another")
 
 // Commit makes the oldest staged batch durable and reports whether there was

@@ -15,12 +15,12 @@ func TestBodyBudgetIsAnAnswer(t *testing.T) {
 	// One client holds all of it, as what it has sent and its next half.
 	slow := f.dial().send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", postA, testBodyMax, strings.Repeat("x", testBodyMax/2)))
 	waitFor(t, "the budget to be taken", func() bool { return f.server.bodies.used.Load() == testBodyMax })
-	refused := f.dial().send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", postA, 20_000, strings.Repeat("x", 20_000)))
+	refused := f.dial().send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", postA, 100_000, strings.Repeat("x", 100_000)))
 	refused.read("POST").wantError(t, 503, "overloaded").wantHeaders(t, "Retry-After: 1")
 	f.dial().send(chunkedA+"5\r\nhello\r\n").read("POST").wantError(t, 503, "overloaded")
 	f.append("a", "small bodies are within the connection's own memory", text)
 	slow.send(strings.Repeat("x", testBodyMax/2)).read("POST").want(t, 204)
-	refused.send(f.request("POST", root+"a", strings.Repeat("x", 20_000), text)).read("POST").want(t, 204)
+	refused.send(f.request("POST", root+"a", strings.Repeat("x", 100_000), text)).read("POST").want(t, 204)
 }
 
 // Who announces much and sends little takes little from the others.

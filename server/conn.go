@@ -20,6 +20,7 @@ type conn struct {
 	linger   atomic.Bool // there may be more of a request that is already answered
 	draining atomic.Bool // the last answer is out, and what still comes is dropped
 	reading  atomic.Bool // a live reader holds a place that closing gives back
+	ahead    []byte      // was read before, and comes first
 	phase    atomic.Int32
 	held     atomic.Int64 // of the budget for responses, by the one that is sent
 	closed   sync.Once
@@ -110,9 +111,19 @@ func (c *conn) abort() error {
 		if c.reading.Load() {
 			c.owner.readers.leave()
 		}
-		c.owner.remove(c)
+		c.owner.remove(c, true)
 	})
 	return err
+}
+
+// detach closes this end of a socket that lives on in a duplicate, which has the
+// place of the connection.
+func (c *conn) detach() {
+	c.closed.Do(func() {
+		c.owner.remove(c, false)
+		c.Conn.Close()
+		c.release()
+	})
 }
 
 // cut is abort for a server that has no more time. Closing TLS says goodbye

@@ -14,34 +14,68 @@ type conns struct {
 	responses *budget
 
 	mu       sync.Mutex
+	places   int // taken, by those that are open and those that a loop serves
 	open     map[*conn]struct{}
 	stopping bool
 }
 
 // add takes a connection in, if there may be one more.
 func (s *conns) add(c net.Conn) (*conn, bool) {
+	w := s.wrap(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping || s.places >= s.max {
+		return nil, false
+	}
+	s.places++
+	s.note(w)
+	return w, true
+}
+
+// adopt takes in a connection that has its place already, and of which the rest
+// was read before.
+func (s *conns) adopt(c net.Conn, rest []byte) *conn {
+	w := s.wrap(c)
+	w.ahead = rest
+	w.used.Store(len(rest) > 0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note(w)
+	return w
+}
+
+// leave gives up the place of a connection that is not in the set.
+func (s *conns) leave() {
+	s.mu.Lock()
+	s.places--
+	s.mu.Unlock()
+}
+
+func (s *conns) wrap(c net.Conn) *conn {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		tcp.SetNoDelay(true)
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAlivePeriod, Interval: keepAlivePeriod})
 	}
 	_, isTLS := c.(*tls.Conn)
 	// A write of TLS that was interrupted cannot be taken up again.
-	w := &conn{Conn: c, owner: s, tls: isTLS, exact: isTLS}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping || len(s.open) >= s.max {
-		return nil, false
-	}
+	return &conn{Conn: c, owner: s, tls: isTLS, exact: isTLS}
+}
+
+func (s *conns) note(w *conn) {
 	if s.open == nil {
 		s.open = make(map[*conn]struct{})
 	}
 	s.open[w] = struct{}{}
-	return w, true
 }
 
-func (s *conns) remove(c *conn) {
+// remove takes a connection out of the set, and if it ends with that, gives up
+// its place.
+func (s *conns) remove(c *conn, ends bool) {
 	s.mu.Lock()
 	delete(s.open, c)
+	if ends {
+		s.places--
+	}
 	s.mu.Unlock()
 }
 
@@ -49,7 +83,7 @@ func (s *conns) remove(c *conn) {
 func (s *conns) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open)
+	return s.places
 }
 
 // stop takes in no more connections and closes those that never sent anything,

@@ -71,6 +71,11 @@ func (c *conn) setExact() error {
 // read is Read of the connection with the deadlines that were asked for. The
 // one set by drain is another's, and stays.
 func (c *conn) read(p []byte) (int, error) {
+	if len(c.ahead) > 0 {
+		n := copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
+		return n, nil
+	}
 	n, err := c.Conn.Read(p)
 	for !c.exact && c.reads.early(err) && !c.draining.Load() && c.Conn.SetReadDeadline(c.reads.wanted) == nil {
 		n, err = c.Conn.Read(p)

@@ -20,10 +20,13 @@
 //	again  what the decision depended on has changed: handle it anew
 //	drop   the outcome is unknown: close the connection without a word
 //
-// Only the driver knows what serves the connection. The one here gives each
-// connection a goroutine of fasthttp, which waits for tickets and the disk and
-// reads bodies itself, and hands SSE readers to a goroutine of their own. Other
-// drivers can run the same handlers.
+// Only a driver knows what serves the connection. One gives each connection a
+// goroutine of fasthttp, which waits for tickets and the disk and reads bodies
+// itself, and hands SSE readers to a goroutine of their own. On Linux plain
+// sockets are served by event loops, whose driver runs the same handlers: it
+// stages the appends of a pass together and answers them after one commit. What
+// may block or is unusual it hands to the first driver, with the bytes that were
+// read, and gets the connection back after the answer.
 //
 // # Durable before visible
 //

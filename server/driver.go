@@ -61,6 +61,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 		}
 		s.finish(ctx, x, c)
 	}()
+	defer s.offerBack(ctx, x, c)
 	for o := s.handle(x); o.kind != kindDone; {
 		switch o.kind {
 		case kindWait, kindLoad:
@@ -81,6 +82,19 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 			return
 		}
 	}
+}
+
+// offerBack has the connection return to a loop after the answer, if it can go on
+// there.
+func (s *Server) offerBack(ctx *fasthttp.RequestCtx, x *exchange, c *conn) {
+	if s.handed == nil || c.tls || ctx.Hijacked() || s.stopped() ||
+		!ctx.Request.Header.IsHTTP11() || ctx.Request.Header.ConnectionClose() || ctx.Response.ConnectionClose() {
+		return
+	}
+	if _, unread := x.unreadBody(); unread {
+		return
+	}
+	ctx.Hijack(func(buffered net.Conn) { s.giveBack(c, buffered) })
 }
 
 // connState follows what fasthttp does with a connection. One that is idle has

@@ -18,8 +18,11 @@ type follower struct {
 	woken  atomic.Bool
 }
 
-// past is a deadline that is over.
-var past = time.Unix(1, 0)
+// past is a deadline that is over, noTime one that never is.
+var (
+	past   = time.Unix(1, 0)
+	noTime time.Time
+)
 
 // wake makes the follower look at the stream again. It does not block.
 func (f *follower) wake() {

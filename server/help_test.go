@@ -24,6 +24,9 @@ import (
 
 var seedFlag = flag.Uint64("server.seed", 0, "seed of the random tests, 0 = by the clock")
 
+// portableFlag runs all tests without event loops.
+var portableFlag = flag.Bool("server.portable", false, "serve by a goroutine for each connection")
+
 // newRand is the randomness of a test; its seed is printed so that a failure
 // can be run again.
 func newRand(t testing.TB) *rand.Rand {
@@ -92,7 +95,7 @@ func start(t testing.TB, change ...func(*setup)) *fixture {
 	f.clock = &movableClock{SystemClock: engine.NewSystemClock()}
 	var u setup
 	u.engine = engine.Options{FS: f.fs, Dir: "store", LogFileBytes: 4 << 20, BodyBytesMax: testBodyMax + 1, Clock: f.clock}
-	u.server = Options{BodyBytesMax: testBodyMax}
+	u.server = Options{BodyBytesMax: testBodyMax, Portable: *portableFlag}
 	for _, c := range change {
 		c(&u)
 	}

@@ -61,6 +61,10 @@ type Options struct {
 	// takes a file descriptor, and most take a goroutine with buffers.
 	ConnsMax int
 
+	// Portable serves every connection by a goroutine of its own, as it is done
+	// wherever there are no event loops.
+	Portable bool
+
 	// Instance tells this store from others whose streams clients may have
 	// cached under the same URLs. It is part of every ETag, unless it is 0.
 	Instance uint64

@@ -31,12 +31,14 @@ type Server struct {
 	responses budget // what was put together to be sent
 	conns     conns
 	readers   readers
+	loops     loops
 
 	stop chan struct{} // closed when the server is shutting down
 
 	mu        sync.Mutex // guards what follows
 	stopping  bool
 	listeners []*listener
+	handed    *handed        // nil: there are no loops
 	serving   sync.WaitGroup // calls of Serve; Add only under mu
 
 	internalErrors atomic.Int64
@@ -101,6 +103,13 @@ func (s *Server) Serve(ln net.Listener) error {
 		l.Close()
 		return ErrClosed
 	}
+	if loopsExist && !s.opts.Portable {
+		if err := s.startLoops(); err != nil {
+			s.mu.Unlock()
+			l.Close()
+			return err
+		}
+	}
 	s.listeners = append(s.listeners, l)
 	s.serving.Add(1)
 	s.mu.Unlock()
@@ -109,7 +118,11 @@ func (s *Server) Serve(ln net.Listener) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	go s.watchEngine(ended)
-	if err := s.http.Serve(l); err != nil {
+	serve := s.http.Serve
+	if s.handed != nil {
+		serve = s.serveLoops
+	}
+	if err := serve(l); err != nil {
 		return fmt.Errorf("server: serve %s: %w", ln.Addr(), err)
 	}
 	return nil
@@ -137,6 +150,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	arriving := time.AfterFunc(stopGrace, s.conns.abortArriving)
 	defer arriving.Stop()
 	err = errors.Join(err,
+		s.stopLoops(ctx),
 		waitGroup(ctx, &s.serving),
 		s.stopHTTP(ctx),
 		waitGroup(ctx, &s.readers.ended))

@@ -39,6 +39,7 @@ type config struct {
 	sseLifetime     time.Duration
 	sseKeepAlive    time.Duration
 	drainTimeout    time.Duration
+	portable        bool
 	noCORS          bool
 	trustForwarded  bool
 	logFormat       string
@@ -80,6 +81,7 @@ func (c *config) flags() *pflag.FlagSet {
 	f.IntVar(&c.connections, "connections", connectionsDefault, "most open connections")
 	f.IntVar(&c.liveReaders, "live-readers", 10_000, "most event streams and waiting long-polls")
 	f.DurationVar(&c.drainTimeout, "drain-timeout", 5*time.Second, "how long a shutdown may take to answer what is under way")
+	f.BoolVar(&c.portable, "portable", false, "serve every connection by a goroutine of its own, as on systems other than Linux, instead of by event loops")
 	f.BoolVar(&c.noCORS, "no-cors", false, "send no CORS headers")
 	f.BoolVar(&c.trustForwarded, "trust-forwarded", false, "build Location from X-Forwarded-Proto and X-Forwarded-Host")
 	f.StringVar(&c.logFormat, "log-format", "text", "format of the log on standard error: text or json")
@@ -183,7 +185,7 @@ func (c *config) serverOptions(log *slog.Logger) server.Options {
 	return server.Options{
 		LongPollTimeout: c.longPollTimeout, LiveTime: c.sseLifetime, CommentInterval: c.sseKeepAlive,
 		BodyBytesMax: int(c.bodyBytes), BodyBytesInFlight: c.bodiesBytes,
-		LiveMax: c.liveReaders, ConnsMax: c.connections,
+		LiveMax: c.liveReaders, ConnsMax: c.connections, Portable: c.portable,
 		TrustForwarded: c.trustForwarded, DisableCORS: c.noCORS, Logger: log,
 	}
 }

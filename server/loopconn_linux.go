@@ -1,0 +1,315 @@
+package server
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"tailrace/internal/evloop"
+)
+
+// loopConn is a connection of a loop.
+type loopConn struct {
+	*evloop.Conn
+	driver *loopDriver
+
+	// The requests that were read and not answered, in their order.
+	first, last *turn
+	turns       int
+
+	scanned int   // bytes of the input in which no head of a request ends
+	need    int   // bytes of the input that the next request has, if known
+	held    int64 // of the budget for responses, by what is unsent
+	drained int
+
+	phase    loopPhase
+	arriving bool // part of a request is there, and its time runs
+	served   bool // a request was answered
+}
+
+// loopPhase is what a connection is good for.
+type loopPhase uint8
+
+const (
+	loopServing  loopPhase = iota
+	loopEnding             // no further request is read, and it closes once all is sent
+	loopDraining           // the last answer is sent, and what still comes is dropped
+)
+
+// turnsMax is how many appends of one connection may be on their way to the log:
+// memory per connection that pipelines.
+const turnsMax = 64
+
+// serve takes the requests out of the input that can be handled now.
+func (lc *loopConn) serve() {
+	if lc.phase == loopDraining {
+		lc.drain()
+		return
+	}
+	for lc.phase == loopServing && !lc.Closed() && !lc.Unsent() && lc.takes() {
+		if !lc.next() {
+			break
+		}
+		if t := lc.last; lc.turns >= turnsMax || t.done && len(t.resp.Body()) > answerBytes {
+			lc.answer()
+		}
+		if lc.turns >= turnsMax {
+			break
+		}
+	}
+	lc.answer()
+	lc.rest()
+}
+
+// takes reports whether the next request may be handled although others have no
+// answer yet. Only appends follow appends: what comes after them in any other
+// way is to see what they did.
+func (lc *loopConn) takes() bool {
+	follows := bytes.HasPrefix(lc.In(), post)
+	for t := lc.first; t != nil; t = t.next {
+		if !t.done && (!follows || !t.ordered) {
+			return false
+		}
+	}
+	return true
+}
+
+var post = []byte("POST ")
+
+// add puts a turn at the end of the line.
+func (lc *loopConn) add(t *turn) {
+	if t.conn = lc; lc.last == nil {
+		lc.first = t
+	} else {
+		lc.last.next = t
+	}
+	lc.last = t
+	lc.turns++
+}
+
+// answer sends the answers that are there, in the order of the requests.
+func (lc *loopConn) answer() {
+	d := lc.driver
+	out := &d.out
+	out.bytes = out.bytes[:0]
+	for t := lc.first; t != nil && t.done && !lc.Closed() && !lc.Unsent(); t = lc.first {
+		if t.drop {
+			lc.Abort()
+			return
+		}
+		if lc.first = t.next; lc.first == nil {
+			lc.last = nil
+		}
+		lc.turns--
+		lc.served = true
+		t.last = t.last || t.resp.ConnectionClose() || d.server.stopped()
+		if t.last {
+			lc.phase = loopEnding
+		}
+		last := t.last
+		if body := out.add(t); body != nil {
+			lc.write(out.bytes, body)
+			out.bytes = out.bytes[:0]
+			if lc.Unsent() {
+				lc.held, t.exchange.held = t.exchange.held, 0
+			}
+		}
+		d.give(t)
+		if last {
+			break
+		}
+	}
+	if len(out.bytes) > 0 {
+		lc.write(out.bytes, nil)
+	}
+	if t := lc.first; t != nil && t.live && !lc.Closed() && !lc.Unsent() {
+		lc.handOver(t)
+	}
+	if cap(out.bytes) > keepBufferBytes {
+		out.bytes = nil
+	}
+}
+
+// write sends an answer. If that fails there is nobody to answer.
+func (lc *loopConn) write(head, body []byte) {
+	if !lc.Closed() && lc.Write(head, body) != nil {
+		lc.Close()
+	}
+}
+
+// progress goes on after a turn has its outcome.
+func (lc *loopConn) progress() {
+	if lc.Closed() {
+		return
+	}
+	lc.answer()
+	lc.rest()
+	if lc.Closed() || lc.Unsent() {
+		return
+	}
+	if lc.Resume(); len(lc.In()) > 0 || lc.Ended() {
+		lc.Again()
+	}
+}
+
+// sent goes on after the kernel has taken everything.
+func (lc *loopConn) sent() {
+	lc.release()
+	lc.progress()
+}
+
+// rest leaves the connection until something happens: it ends, is paused, or
+// waits, with a deadline for what it waits for.
+func (lc *loopConn) rest() {
+	switch {
+	case lc.Closed():
+		return
+	case lc.Unsent(), lc.turns > 0:
+		// What is not read stays with the kernel.
+		if len(lc.In()) > 0 || lc.Ended() {
+			lc.Pause()
+		}
+	case lc.phase == loopEnding:
+		lc.finish()
+		return
+	case lc.Ended() && lc.phase == loopServing:
+		if len(lc.In()) == 0 {
+			lc.Close()
+			return
+		}
+		// A request that is cut off has an answer, which fasthttp knows.
+		lc.handOver(nil)
+		return
+	}
+	lc.arm()
+}
+
+// arm sets the time for what the connection waits for.
+func (lc *loopConn) arm() {
+	o := &lc.driver.server.opts
+	now := lc.driver.loop.Now()
+	switch {
+	case lc.phase == loopDraining:
+	case lc.Unsent():
+		allowance := time.Duration(0)
+		if n := lc.UnsentBytes(); n > prefetchBytes {
+			allowance = time.Duration(n) * time.Second / bodyRateMin
+		}
+		lc.SetDeadline(now.Add(o.WriteTimeout + allowance))
+	case lc.turns > 0:
+		lc.arriving = false
+		lc.SetDeadline(noTime)
+	case len(lc.In()) > 0 || !lc.served:
+		if !lc.arriving {
+			lc.arriving = true
+			lc.SetDeadline(now.Add(o.ReadTimeout))
+		}
+	default:
+		lc.arriving = false
+		lc.SetDeadline(now.Add(o.IdleTimeout))
+	}
+}
+
+// expired ends a connection that took too long.
+func (lc *loopConn) expired() {
+	switch {
+	case lc.phase == loopDraining, lc.driver.stopping:
+		lc.Close()
+	case lc.Unsent():
+		lc.Abort()
+	case lc.turns > 0:
+	case len(lc.In()) > 0 || !lc.served:
+		lc.refuse(faultTimeout)
+	default:
+		lc.Close()
+	}
+}
+
+// refuse answers what is not a whole request, and ends the connection.
+func (lc *loopConn) refuse(f fault) {
+	d := lc.driver
+	t := d.take()
+	t.req.Reset()
+	t.exchange = d.server.newExchange(&t.req, &t.resp, connInfo{})
+	d.server.fail(t.exchange, f)
+	t.done, t.last = true, true
+	lc.add(t)
+	lc.answer()
+	lc.rest()
+}
+
+// hurry is for a server that stops.
+func (lc *loopConn) hurry() {
+	switch {
+	case lc.phase == loopDraining:
+		lc.SetDeadline(time.Now().Add(stopGrace))
+	case lc.turns > 0 || lc.Unsent():
+	case len(lc.In()) > 0:
+		lc.SetDeadline(time.Now().Add(stopGrace))
+	default:
+		lc.Close()
+	}
+}
+
+// finish closes the connection after its last answer. If the client may still be
+// sending it is given time to see the answer first.
+func (lc *loopConn) finish() {
+	if lc.Leaving() || lc.CloseWrite() != nil {
+		lc.Close()
+		return
+	}
+	lc.phase = loopDraining
+	grace := lingerTime
+	if lc.driver.stopping {
+		grace = stopGrace
+	}
+	lc.SetDeadline(time.Now().Add(grace))
+	lc.Resume()
+	lc.drain()
+}
+
+// drain drops what the client sends after its last answer.
+func (lc *loopConn) drain() {
+	lc.drained += len(lc.In())
+	lc.Consume(len(lc.In()))
+	if lc.Ended() || lc.drained > lingerBytes {
+		lc.Close()
+	}
+}
+
+// release gives back what the response took of the budget.
+func (lc *loopConn) release() {
+	lc.driver.server.responses.release(lc.held)
+	lc.held = 0
+}
+
+// forget is for a connection that is closed: whoever works for it learns that
+// nobody wants the answer.
+func (lc *loopConn) forget() {
+	lc.release()
+	for t := lc.first; t != nil; {
+		next := t.next
+		t.next, t.conn = nil, nil
+		if t.done || t.live {
+			lc.driver.give(t)
+		}
+		t = next
+	}
+	lc.first, lc.last, lc.turns = nil, nil, 0
+}
+
+// handOver has fasthttp serve the connection, from the turn on, or from the next
+// request. All before it is answered.
+func (lc *loopConn) handOver(t *turn) {
+	d := lc.driver
+	var raw []byte
+	if t != nil {
+		raw = t.raw
+		lc.first, lc.last, lc.turns = nil, nil, 0
+		t.conn = nil
+		d.give(t)
+	}
+	fd, rest := lc.Detach()
+	defer d.ended()
+	d.server.fromLoop(fd, slices.Concat(raw, rest))
+}

@@ -1,0 +1,181 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"tailrace/engine"
+	"tailrace/internal/evloop"
+)
+
+// loopDriver is the driver that serves connections by an event loop. It runs
+// the same handlers as the driver of fasthttp's goroutines, but never waits for
+// one request: appends of a pass are staged together, made durable by one
+// commit, and answered after it.
+//
+// What may block or is unusual it hands over before handling it: the connection
+// with all that was read of it, so that fasthttp sees it as if from the start.
+type loopDriver struct {
+	server *Server
+	loop   *evloop.Loop
+
+	// For parsing and rendering, one request at a time.
+	src bytes.Reader
+	in  *bufio.Reader
+	out answers
+	uri fasthttp.URI
+
+	waiting, waited []*turn // for tickets, oldest first; and memory for the next list
+	free            []*turn
+	timer           *time.Timer
+	late            engine.Ticket // one that took longer than the loop waits
+	watch           chan engine.Ticket
+	watching        bool // for the first of waiting
+
+	stopping bool
+}
+
+// commitWaitMax is how long a loop waits for a commit it has caused, and how long
+// commits may usually take for it to do so. Waiting makes the next batch larger;
+// longer, and those wait who need no commit.
+const commitWaitMax = time.Millisecond
+
+func newLoopDriver(s *Server) (*loopDriver, error) {
+	d := &loopDriver{server: s, timer: time.NewTimer(time.Hour), watch: make(chan engine.Ticket, 1)}
+	d.in = bufio.NewReaderSize(&d.src, headerBytesMax)
+	d.out.w = bufio.NewWriterSize(&d.out, answerBytes)
+	var err error
+	d.loop, err = evloop.New(d)
+	return d, err
+}
+
+// run runs the loop until it was stopped.
+func (d *loopDriver) run() {
+	go d.watchTickets()
+	defer close(d.watch)
+	defer d.timer.Stop()
+	if err := d.loop.Run(); err != nil {
+		// No request can be served any more, and the next start of the process
+		// can do better.
+		panic(err)
+	}
+}
+
+// adopt takes a connection in.
+func (d *loopDriver) adopt(fd int, rest []byte) {
+	if d.stopping {
+		evloop.CloseFD(fd)
+		d.server.conns.leave()
+		return
+	}
+	lc := &loopConn{driver: d}
+	c, err := d.loop.Adopt(fd, rest, lc)
+	if err != nil {
+		d.server.opts.Logger.Warn("cannot serve a connection", "err", err)
+		evloop.CloseFD(fd)
+		d.server.conns.leave()
+		return
+	}
+	lc.Conn = c
+	lc.arm()
+}
+
+// stop ends the connections that wait for a request; the others end with their
+// next answer.
+func (d *loopDriver) stop() {
+	d.stopping = true
+	d.loop.All(func(c *evloop.Conn) { c.Owner.(*loopConn).hurry() })
+	d.ended()
+}
+
+// ended ends the loop of a server that stops when there is no connection left.
+func (d *loopDriver) ended() {
+	if d.stopping && d.loop.Len() == 0 {
+		d.loop.Stop()
+	}
+}
+
+// PassBegin implements evloop.Handler.
+func (d *loopDriver) PassBegin() { d.server.engine.Cork() }
+
+// PassEnd implements evloop.Handler. Everything of the pass is staged: now it is
+// committed, and those are answered whose tickets are ready.
+func (d *loopDriver) PassEnd() {
+	d.server.engine.Uncork()
+	if len(d.waiting) > 0 {
+		d.awaitCommit()
+		d.resumeReady()
+	}
+}
+
+// awaitCommit waits for the newest ticket, if that is going to be ready soon.
+// Everything older is ready then too.
+func (d *loopDriver) awaitCommit() {
+	newest := d.waiting[len(d.waiting)-1].exchange.ticket
+	if newest.Ready() || !d.late.Ready() || d.server.engine.CommitTime() > commitWaitMax {
+		return
+	}
+	d.timer.Reset(commitWaitMax)
+	select {
+	case <-newest.Done():
+		d.timer.Stop()
+	case <-d.timer.C:
+		d.late = newest
+	}
+}
+
+// resumeReady goes on with those whose tickets are ready, and has the loop woken
+// when the first of the others is.
+func (d *loopDriver) resumeReady() {
+	list := d.waiting
+	d.waiting = d.waited[:0]
+	for i, t := range list {
+		if list[i] = nil; !t.exchange.ticket.Ready() {
+			d.waiting = append(d.waiting, t)
+			continue
+		}
+		lc := t.conn
+		if lc == nil {
+			d.give(t) // the connection is gone
+			continue
+		}
+		d.resume(t)
+		lc.progress()
+	}
+	d.waited = list
+	if len(d.waiting) > 0 && !d.watching {
+		d.watching = true
+		d.watch <- d.waiting[0].exchange.ticket
+	}
+}
+
+// watchTickets wakes the loop when a ticket is ready for which it did not wait.
+func (d *loopDriver) watchTickets() {
+	for t := range d.watch {
+		t.Wait() // how it ended is seen by whoever asks the ticket
+		d.loop.Post(func() { d.watching = false })
+	}
+}
+
+// Input implements evloop.Handler.
+func (d *loopDriver) Input(c *evloop.Conn) { c.Owner.(*loopConn).serve() }
+
+// Leaving implements evloop.Handler. Who has ended its side still gets all the
+// answers.
+func (d *loopDriver) Leaving(*evloop.Conn) {}
+
+// Sent implements evloop.Handler.
+func (d *loopDriver) Sent(c *evloop.Conn) { c.Owner.(*loopConn).sent() }
+
+// Expired implements evloop.Handler.
+func (d *loopDriver) Expired(c *evloop.Conn) { c.Owner.(*loopConn).expired() }
+
+// Closed implements evloop.Handler.
+func (d *loopDriver) Closed(c *evloop.Conn) {
+	c.Owner.(*loopConn).forget()
+	d.server.conns.leave()
+	d.ended()
+}
