@@ -248,6 +248,11 @@ func (e *Engine) Cork() { e.group.Cork() }
 // Uncork undoes a Cork.
 func (e *Engine) Uncork() { e.group.Uncork() }
 
+// Lead commits what is staged in the goroutine of the caller, which is to have a
+// cork in place. It is false if that would take waiting for something else than
+// the medium; it is left to the committer then.
+func (e *Engine) Lead() bool { return e.group.Lead() }
+
 // CommitTime is how long commits take at the moment, 0 if that is not known.
 func (e *Engine) CommitTime() time.Duration {
 	_, now := e.group.CommitTimes()

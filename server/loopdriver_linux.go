@@ -30,7 +30,6 @@ type loopDriver struct {
 
 	waiting, waited []*turn // for tickets, oldest first; and memory for the next list
 	free            []*turn
-	timer           *time.Timer
 	late            engine.Ticket // one that took longer than the loop waits
 	watch           chan engine.Ticket
 	watching        bool // for the first of waiting
@@ -44,7 +43,7 @@ type loopDriver struct {
 const commitWaitMax = time.Millisecond
 
 func newLoopDriver(s *Server) (*loopDriver, error) {
-	d := &loopDriver{server: s, timer: time.NewTimer(time.Hour), watch: make(chan engine.Ticket, 1)}
+	d := &loopDriver{server: s, watch: make(chan engine.Ticket, 1)}
 	d.in = bufio.NewReaderSize(&d.src, headerBytesMax)
 	d.out.w = bufio.NewWriterSize(&d.out, answerBytes)
 	var err error
@@ -56,7 +55,6 @@ func newLoopDriver(s *Server) (*loopDriver, error) {
 func (d *loopDriver) run() {
 	go d.watchTickets()
 	defer close(d.watch)
-	defer d.timer.Stop()
 	if err := d.loop.Run(); err != nil {
 		// No request can be served any more, and the next start of the process
 		// can do better.
@@ -103,28 +101,28 @@ func (d *loopDriver) PassBegin() { d.server.engine.Cork() }
 
 // PassEnd implements evloop.Handler. Everything of the pass is staged: now it is
 // committed, and those are answered whose tickets are ready.
-func (d *loopDriver) PassEnd() {
+func (d *loopDriver) PassEnd() bool {
+	kept := d.commit()
 	d.server.engine.Uncork()
-	if len(d.waiting) > 0 {
-		d.awaitCommit()
+	if kept && len(d.waiting) > 0 {
 		d.resumeReady()
 	}
+	return kept
 }
 
-// awaitCommit waits for the newest ticket, if that is going to be ready soon.
-// Everything older is ready then too.
-func (d *loopDriver) awaitCommit() {
+// commit makes durable what is waited for, if that is going to be quick. It is
+// false if it was not, and the loop has gone on meanwhile.
+func (d *loopDriver) commit() bool {
+	if len(d.waiting) == 0 {
+		return true
+	}
 	newest := d.waiting[len(d.waiting)-1].exchange.ticket
 	if newest.Ready() || !d.late.Ready() || d.server.engine.CommitTime() > commitWaitMax {
-		return
+		return true
 	}
-	d.timer.Reset(commitWaitMax)
-	select {
-	case <-newest.Done():
-		d.timer.Stop()
-	case <-d.timer.C:
-		d.late = newest
-	}
+	// Only if the commit is late this is looked at before it is over.
+	d.late = newest
+	return d.loop.Lend(commitWaitMax, func() { d.server.engine.Lead() })
 }
 
 // resumeReady goes on with those whose tickets are ready, and has the loop woken

@@ -33,20 +33,37 @@ func (g *Group) drain() {
 // they are answered are slowed down by that to what the medium can do, where
 // they would be refused once the file is full.
 func (g *Group) awaitSpare() {
-	for {
-		g.mu.Lock()
-		short := g.room-g.reserve-g.claimed < FrameSize(g.o.FrameBytesMax)
-		wait := short && len(g.queue) > 0 && !g.full && g.err == nil && !g.log.Spare()
-		g.mu.Unlock()
-		if !wait {
-			return
-		}
+	for g.wantsSpare() {
 		select {
 		case <-g.allocated:
 		case <-g.quit:
 			return
 		}
 	}
+}
+
+// wantsSpare tells whether awaitSpare waits.
+func (g *Group) wantsSpare() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	short := g.room-g.reserve-g.claimed < FrameSize(g.o.FrameBytesMax)
+	return short && len(g.queue) > 0 && !g.full && g.err == nil && !g.log.Spare()
+}
+
+// Lead commits what is staged in the goroutine of the caller, who spares the
+// switch to the committer and back by that. It is false if there is nothing to
+// commit, or the committer would wait for something else than the medium first;
+// what is staged is then the committer's. It is called with a cork in place, or
+// the committer may be faster.
+func (g *Group) Lead() bool {
+	if g.o.Hold != nil && g.o.Hold() != nil || g.wantsSpare() {
+		return false
+	}
+	ok, _ := g.Commit() // a failure was told to everybody by fail
+	if ok && g.unwatched.CompareAndSwap(true, false) {
+		signal(g.wake) // for the witness
+	}
+	return ok
 }
 
 // awaitRelease waits while Hold keeps the next batch from being committed. The
@@ -110,19 +127,25 @@ func (g *Group) gather() {
 // commitAll is the committer: the one goroutine that writes to the log. It ends
 // after Close, with everything committed.
 func (g *Group) commitAll() {
-	var idle <-chan time.Time
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		g.drain()
-		if idle = nil; g.o.WitnessIdle > 0 && g.owesWitness() {
-			timer.Reset(g.o.WitnessIdle)
+		// Who leads need not wake the committer for each commit: it sees when it
+		// looks at the clock that there was another.
+		var idle <-chan time.Time
+		g.unwatched.Store(true)
+		if g.o.WitnessIdle > 0 && g.owesWitness() {
+			g.unwatched.Store(false)
+			timer.Reset(max(g.idleRest(), 0))
 			idle = timer.C
 		}
 		select {
 		case <-g.wake:
 		case <-idle:
-			g.Witness() // a failure was told to everybody by fail
+			if g.idleRest() <= 0 {
+				g.Witness() // a failure was told to everybody by fail
+			}
 		case <-g.quit:
 			g.drain()
 			return
@@ -134,6 +157,13 @@ func (g *Group) owesWitness() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.untold && g.err == nil
+}
+
+// idleRest is how much longer the log has to be idle for a witness.
+func (g *Group) idleRest() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.o.WitnessIdle - time.Since(g.times.last)
 }
 
 // allocateAhead makes a spare whenever there is none. It ends when the group

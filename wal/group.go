@@ -82,6 +82,9 @@ type Group struct {
 	reserve int64
 	durable atomic.Uint64 // number of the newest durable batch; raised under mu
 
+	// unwatched is true while the committer waits without a timer for the witness.
+	unwatched atomic.Bool
+
 	committing sync.Mutex // one commit or witness at a time
 
 	mu      sync.Mutex // the fields below; held for no I/O

@@ -17,7 +17,7 @@ const patience = 20 * time.Second
 // funcs is a handler of functions, any of which may be missing.
 type funcs struct {
 	input, leaving, sent, expired, closed func(*Conn)
-	passEnd                               func()
+	passEnd                               func() bool
 }
 
 func call(f func(*Conn), c *Conn) {
@@ -32,11 +32,7 @@ func (h *funcs) Sent(c *Conn)    { call(h.sent, c) }
 func (h *funcs) Expired(c *Conn) { call(h.expired, c) }
 func (h *funcs) Closed(c *Conn)  { call(h.closed, c) }
 func (h *funcs) PassBegin()      {}
-func (h *funcs) PassEnd() {
-	if h.passEnd != nil {
-		h.passEnd()
-	}
-}
+func (h *funcs) PassEnd() bool   { return h.passEnd == nil || h.passEnd() }
 
 // running is a loop in a goroutine.
 type running struct {

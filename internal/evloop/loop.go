@@ -19,6 +19,10 @@ const (
 	// readMore is the least room there is for the rest of a request.
 	readMore = 2 << 10
 
+	// roundsMax is how often a pass asks for more events after the first. What comes
+	// while it works on others is part of it then.
+	roundsMax = 4
+
 	// turnsMax is how often one connection is read in a pass, so that others
 	// come to their turn.
 	turnsMax = 4
@@ -46,9 +50,9 @@ type Handler interface {
 	Closed(c *Conn)
 
 	// PassBegin and PassEnd are called before and after everything of a pass but
-	// the deadlines.
+	// the deadlines. PassEnd is false if it lent the loop and did not get it back.
 	PassBegin()
-	PassEnd()
+	PassEnd() bool
 }
 
 // Loop serves connections.
@@ -71,6 +75,10 @@ type Loop struct {
 
 	now      time.Time
 	stopping bool
+	done     chan error
+
+	lent   atomic.Bool
+	relief *time.Timer
 }
 
 // New makes a loop. Run runs it.
@@ -80,7 +88,38 @@ func New(h Handler) (*Loop, error) {
 		return nil, err
 	}
 	now := time.Now()
-	return &Loop{handler: h, poller: p, buf: make([]byte, readBytes), now: now, wheel: wheel{now: now.UnixMilli()}}, nil
+	l := &Loop{
+		handler: h, poller: p, buf: make([]byte, readBytes), now: now, wheel: wheel{now: now.UnixMilli()},
+		done: make(chan error, 1),
+	}
+	l.relief = time.AfterFunc(time.Hour, l.takeOver)
+	return l, nil
+}
+
+// Lend runs f, which may block. If that takes longer than d, the loop goes on in
+// another goroutine with the next pass, and Lend is false: the caller then touches
+// nothing of the loop any more, and returns false from PassEnd, which is the only
+// place to call it from.
+//
+// It costs less than a goroutine for f, as long as f is quick.
+func (l *Loop) Lend(d time.Duration, f func()) bool {
+	l.lent.Store(true)
+	l.relief.Reset(d)
+	f()
+	if !l.lent.CompareAndSwap(true, false) {
+		return false
+	}
+	l.relief.Stop()
+	return true
+}
+
+// takeOver goes on with a loop that was lent. First comes a pass without events, as
+// the handler did not come to the end of its own. It may be too late and take the
+// loop from who has it next, which does no harm.
+func (l *Loop) takeOver() {
+	if l.lent.CompareAndSwap(true, false) && l.pass(nil) {
+		l.serve()
+	}
 }
 
 // Post has f run in the goroutine of the loop, in the next pass. It is false if
@@ -163,13 +202,23 @@ func (l *Loop) later(c *Conn) {
 // Run serves until Stop, and closes all connections then. An error is one of the
 // system's.
 func (l *Loop) Run() error {
+	go l.serve()
+	return <-l.done
+}
+
+// serve runs passes for as long as the loop is this goroutine's.
+func (l *Loop) serve() {
 	var err error
 	for !l.stopping && err == nil {
 		var events []unix.EpollEvent
-		if events, err = l.wait(); err == nil {
-			l.pass(events)
+		if events, err = l.wait(); err == nil && !l.pass(events) {
+			return
 		}
 	}
+	l.done <- l.end(err)
+}
+
+func (l *Loop) end(err error) error {
 	l.mu.Lock()
 	l.ended = true
 	rest := l.posted
@@ -178,6 +227,7 @@ func (l *Loop) Run() error {
 	for _, f := range rest {
 		f()
 	}
+	l.relief.Stop()
 	l.All((*Conn).Close)
 	if cerr := l.poller.close(); err == nil && cerr != nil {
 		err = fmt.Errorf("evloop: close: %w", cerr)
@@ -208,8 +258,9 @@ func (l *Loop) wait() ([]unix.EpollEvent, error) {
 	return l.poller.wait(d)
 }
 
-// pass does what there is to do.
-func (l *Loop) pass(events []unix.EpollEvent) {
+// pass does what there is to do. It is false if the loop was lent meanwhile and
+// has gone on without the caller.
+func (l *Loop) pass(events []unix.EpollEvent) bool {
 	l.now = time.Now()
 	l.handler.PassBegin()
 	// First those that were left over: an event may add to them.
@@ -219,12 +270,21 @@ func (l *Loop) pass(events []unix.EpollEvent) {
 		l.turn(c)
 		l.before[i] = nil
 	}
-	for i := range events {
-		l.event(&events[i])
+	for round := 0; len(events) > 0; round++ {
+		for i := range events {
+			l.event(&events[i])
+		}
+		if round == roundsMax {
+			break
+		}
+		events = l.poller.poll()
 	}
 	l.runPosted()
-	l.handler.PassEnd()
+	if !l.handler.PassEnd() {
+		return false
+	}
 	l.wheel.advance(time.Now().UnixMilli(), l.handler.Expired)
+	return true
 }
 
 func (l *Loop) runPosted() {

@@ -233,3 +233,55 @@ func TestNoPostIsLost(t *testing.T) {
 		t.Error("a loop that has ended takes posts")
 	}
 }
+
+// A loop that was lent for too long goes on without who has it, beginning with a
+// pass although nothing happened.
+func TestALentLoopGoesOn(t *testing.T) {
+	var r *running
+	var lend func() // in the next PassEnd
+	kept := make(chan bool, 1)
+	passes := make(chan struct{}, 1)
+	h := echo()
+	h.passEnd = func() bool {
+		f := lend
+		if lend = nil; f == nil {
+			select {
+			case passes <- struct{}{}:
+			default:
+			}
+			return true
+		}
+		select { // passes from before
+		case <-passes:
+		default:
+		}
+		k := r.Lend(time.Millisecond, f)
+		kept <- k
+		return k
+	}
+	r = start(t, h)
+	client, _ := r.connect("")
+	check := func() {
+		t.Helper()
+		got := make([]byte, 4)
+		client.Write([]byte("ping"))
+		if _, err := io.ReadFull(client, got); err != nil || string(got) != "ping" {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	for range 50 {
+		lent, release := make(chan struct{}), make(chan struct{})
+		r.Post(func() { lend = func() { close(lent); <-release } })
+		await(t, "the loan", lent)
+		await(t, "the pass of the new owner", passes)
+		check()
+		close(release)
+		if await(t, "the end of the loan", kept) {
+			t.Fatal("the loop was given back although it was taken")
+		}
+		check()
+		r.do(func() { lend = func() {} })
+		await(t, "the end of the loan", kept)
+		check()
+	}
+}
