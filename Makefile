@@ -12,7 +12,7 @@ URL       ?=
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-conformance race crash hunt fuzz fuzz-smoke lint bench soak conformance golden tidy-check
+.PHONY: help run build test test-go test-conformance test-browser race crash hunt fuzz fuzz-smoke lint bench soak conformance golden tidy-check
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ build: ## build bin/tailrace
 
 # The suites use their own ports and directories. The official suite has a
 # deadline for each of its tests, so it does not share the cores with the Go
-# tests; two of its own three configurations run at a time.
+# tests; two of its own configurations run at a time.
 test: ## everything: Go tests, fuzz smoke, the official suite, the official client across kill -9
 	@$(MAKE) --no-print-directory test-go
 	@$(MAKE) --no-print-directory fuzz-smoke
@@ -38,6 +38,9 @@ test-go:
 test-conformance: build conformance/node_modules/.installed
 	cd conformance && node run.mjs --binary ../$(BIN)
 	cd conformance && node client-crash.mjs --binary ../$(BIN)
+
+test-browser: build conformance/node_modules/.installed ## replays, conditional requests, CORS and event streams in headless Chromium
+	cd conformance && node browser.mjs --binary ../$(BIN)
 
 conformance/node_modules/.installed: conformance/package.json conformance/package-lock.json
 	cd conformance && npm ci --no-progress && touch node_modules/.installed

@@ -1,12 +1,11 @@
 // Replays streams in every content coding by HTTP clients that are not ours, and compares them
 // byte by byte with what was appended.
-import { createHash } from "node:crypto"
 import { request } from "node:http"
 import zlib from "node:zlib"
+import { digest, kinds, write } from "./kinds.mjs"
 import { random } from "./messages.mjs"
 
-const appends = 240 // per stream: with bodyBytesMax, more than one response holds
-const bodyBytesMax = 24_000 // the smallest log files hold no more
+const appends = 240 // per stream: more than one response holds
 const compressedFrom = 1024 // the smallest body that the server compresses
 const zstdMagic = "28b52ffd"
 const unzstd = zlib.zstdDecompressSync // not in every Node
@@ -20,30 +19,6 @@ const ways = [
   { name: "fetch of anything but", get: byFetch, headers: { "accept-encoding": "gzip;q=0, *;q=0" }, wants: "identity" },
   { name: "http of zstd", get: byHTTP, headers: { "accept-encoding": "zstd" }, wants: undefined },
 ]
-
-// A kind makes the body of append n, and joins pages to what a reader of one page would see.
-const kinds = [
-  {
-    contentType: "application/json",
-    body: (draw, n) => Buffer.from(JSON.stringify({ n, list: words(draw, size(draw)).split(" ") })),
-    join: (bodies) => Buffer.from(`[${bodies.map(String).join(",")}]`),
-    joinPages: (pages) => Buffer.from(`[${pages.map((page) => String(page).slice(1, -1)).filter((inner) => inner !== "").join(",")}]`),
-  },
-  { contentType: "text/plain", body: (draw, n) => Buffer.from(`${n} ${words(draw, size(draw))}\n`), join: Buffer.concat, joinPages: Buffer.concat },
-  { contentType: "application/octet-stream", body: noise, join: Buffer.concat, joinPages: Buffer.concat },
-]
-
-const size = (draw) => Math.floor(draw() ** 2 * (bodyBytesMax - 1000))
-
-function words(draw, length) {
-  let text = ""
-  while (text.length < length) text += `${Math.floor(draw() * 1000).toString(36)}·${text.length} `
-  return Buffer.from(text).subarray(0, length).toString("latin1").replace(/[^ -~]/g, "-").replace(/["\\]/g, "")
-}
-
-function noise(draw) {
-  return Buffer.from(Uint8Array.from({ length: 1 + size(draw) }, () => draw() * 256))
-}
 
 // checkCodings answers what is wrong, and a line that counts. It throws if the server does not
 // answer.
@@ -73,18 +48,6 @@ export async function checkCodings({ url, seed }) {
   const undecoded = check.undecoded > 0 ? `, ${check.undecoded} as zstd not decoded, since this Node cannot` : ""
   const summary = `${counted.join(", ")} responses, ${check.notModified} not modified${undecoded}, --seed ${seed}`
   return { problems: check.problems, summary }
-}
-
-const digest = (bytes) => createHash("sha256").update(bytes).digest("hex").slice(0, 16)
-
-async function write(stream, { contentType }, bodies) {
-  const headers = { "content-type": contentType }
-  const send = async (method, body) => {
-    const response = await fetch(stream, { method, headers, body })
-    if (!response.ok) throw new Error(`codings: ${method} ${stream}: ${response.status} ${await response.text()}`)
-  }
-  await send("PUT")
-  for (const body of bodies) await send("POST", body)
 }
 
 // replay reads from the beginning to the tail. It answers the pages, decoded, or undefined if one

@@ -1,5 +1,10 @@
 // What the server is run with. Each configuration is there because the others hide something.
 
+const tiny = [
+  ...["--log-file-bytes", "65536", "--flush-bytes", "16384", "--merge-fan-in", "2"],
+  ...["--block-cache-bytes", "65536", "--long-poll-timeout", "1.5s"],
+]
+
 export const configurations = [
   // The suite's long-poll timeout test gives up after 5 s and passes when the server waits longer,
   // so it only means something with a short timeout.
@@ -10,14 +15,16 @@ export const configurations = [
 
   // So small that the tests cross log files, flushes, merges and cache misses. What that costs is
   // no matter here, so there is time.
+  { name: "tiny", flags: tiny, longPollTimeoutMs: 1500, testTimeoutMs: 20_000, flushes: true },
+
+  // The same two without event loops, as on every system but Linux.
+  { name: "portable", flags: ["--portable", "--long-poll-timeout", "1.5s"], longPollTimeoutMs: 1500 },
   {
-    name: "tiny",
-    flags: [
-      ...["--log-file-bytes", "65536", "--flush-bytes", "16384", "--merge-fan-in", "2"],
-      ...["--block-cache-bytes", "65536", "--long-poll-timeout", "1.5s"],
-    ],
+    name: "portable-tiny",
+    flags: ["--portable", ...tiny],
     longPollTimeoutMs: 1500,
     testTimeoutMs: 20_000,
+    flushes: true,
   },
 ]
 
