@@ -117,13 +117,15 @@ func (c *conn) abort() error {
 }
 
 // detach closes this end of a socket that lives on in a duplicate, which has the
-// place of the connection.
-func (c *conn) detach() {
+// place of the connection. It is false if the connection was closed before.
+func (c *conn) detach() (done bool) {
 	c.closed.Do(func() {
 		c.owner.remove(c, false)
 		c.Conn.Close()
 		c.release()
+		done = true
 	})
+	return done
 }
 
 // cut is abort for a server that has no more time. Closing TLS says goodbye

@@ -25,6 +25,7 @@ type loopConn struct {
 	phase    loopPhase
 	arriving bool // part of a request is there, and its time runs
 	served   bool // a request was answered
+	hurried  bool // the server stops, and what is left has little time
 }
 
 // loopPhase is what a connection is good for.
@@ -63,8 +64,11 @@ func (lc *loopConn) serve() {
 
 // takes reports whether the next request may be handled although others have no
 // answer yet. Only appends follow appends: what comes after them in any other
-// way is to see what they did.
+// way is to see what they did. Nothing follows the last request.
 func (lc *loopConn) takes() bool {
+	if lc.last != nil && lc.last.last {
+		return false
+	}
 	follows := bytes.HasPrefix(lc.In(), post)
 	for t := lc.first; t != nil; t = t.next {
 		if !t.done && (!follows || !t.ordered) {
@@ -102,7 +106,7 @@ func (lc *loopConn) answer() {
 		}
 		lc.turns--
 		lc.served = true
-		t.last = t.last || t.resp.ConnectionClose() || d.server.stopped()
+		t.last = t.last || t.resp.ConnectionClose() || lc.first == nil && d.server.stopped()
 		if t.last {
 			lc.phase = loopEnding
 		}
@@ -171,6 +175,9 @@ func (lc *loopConn) rest() {
 		}
 	case lc.phase == loopEnding:
 		lc.finish()
+		return
+	case lc.driver.stopping && lc.phase == loopServing && !lc.Ended():
+		lc.hurry()
 		return
 	case lc.Ended() && lc.phase == loopServing:
 		if len(lc.In()) == 0 {
@@ -244,10 +251,11 @@ func (lc *loopConn) hurry() {
 	case lc.phase == loopDraining:
 		lc.SetDeadline(time.Now().Add(stopGrace))
 	case lc.turns > 0 || lc.Unsent():
-	case len(lc.In()) > 0:
-		lc.SetDeadline(time.Now().Add(stopGrace))
-	default:
+	case len(lc.In()) == 0:
 		lc.Close()
+	case !lc.hurried:
+		lc.hurried = true
+		lc.SetDeadline(time.Now().Add(stopGrace))
 	}
 }
 

@@ -63,13 +63,13 @@ func (d *loopDriver) run() {
 }
 
 // adopt takes a connection in.
-func (d *loopDriver) adopt(fd int, rest []byte) {
+func (d *loopDriver) adopt(fd int, rest []byte, served bool) {
 	if d.stopping {
 		evloop.CloseFD(fd)
 		d.server.conns.leave()
 		return
 	}
-	lc := &loopConn{driver: d}
+	lc := &loopConn{driver: d, served: served}
 	c, err := d.loop.Adopt(fd, rest, lc)
 	if err != nil {
 		d.server.opts.Logger.Warn("cannot serve a connection", "err", err)

@@ -63,8 +63,10 @@ func (lc *loopConn) next() bool {
 }
 
 // handOverNext hands the connection over, once everything before is answered.
+// Until then the input stays as it is and is looked at again.
 func (lc *loopConn) handOverNext() {
-	if lc.turns == 0 && !lc.Unsent() {
+	lc.answer()
+	if lc.turns == 0 && !lc.Unsent() && !lc.Closed() && lc.phase == loopServing {
 		lc.handOver(nil)
 	}
 }

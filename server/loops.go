@@ -63,7 +63,7 @@ func (s *Server) serveLoops(l net.Listener) error {
 		if err != nil {
 			return err
 		}
-		if !s.toLoop(c.(*conn), nil) && !s.handed.push(c) {
+		if !s.toLoop(c.(*conn), nil, false) && !s.handed.push(c) {
 			c.Close()
 		}
 	}

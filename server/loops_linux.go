@@ -46,9 +46,10 @@ func (l *loops) abort() {
 	}
 }
 
-// toLoop gives a connection to a loop, with what was read of it already. It is
-// false if no loop can serve it; the connection is as it was then.
-func (s *Server) toLoop(c *conn, rest []byte) bool {
+// toLoop gives a connection to a loop, with what was read of it already, and
+// whether it has had an answer. It is false if no loop can serve it; the
+// connection is as it was then.
+func (s *Server) toLoop(c *conn, rest []byte, served bool) bool {
 	if c.tls || s.handed == nil {
 		return false
 	}
@@ -58,9 +59,12 @@ func (s *Server) toLoop(c *conn, rest []byte) bool {
 	}
 	// The socket lives on in its duplicate, and the place of the connection with
 	// it.
-	c.detach()
+	if !c.detach() {
+		evloop.CloseFD(fd)
+		return true
+	}
 	d := s.loops.all[int(s.loops.next.Add(1))%len(s.loops.all)]
-	if !d.loop.Post(func() { d.adopt(fd, rest) }) {
+	if !d.loop.Post(func() { d.adopt(fd, rest, served) }) {
 		evloop.CloseFD(fd)
 		s.conns.leave()
 	}
@@ -77,12 +81,13 @@ func (s *Server) fromLoop(fd int, rest []byte) {
 		return
 	}
 	w := s.conns.adopt(c, rest)
-	// The loop is not to wait for fasthttp to accept.
-	go func() {
+	// The loop is not to wait for fasthttp to accept. A server that stops waits for
+	// it, as it does for the loop.
+	s.loops.running.Go(func() {
 		if !s.handed.push(w) {
 			w.Close()
 		}
-	}()
+	})
 }
 
 // giveBack returns a connection to a loop after its answer was sent, with what
@@ -104,7 +109,7 @@ func (s *Server) giveBack(c *conn, buffered net.Conn) {
 		}
 	}
 	c.SetReadDeadline(noTime)
-	if s.stopped() || !s.toLoop(c, rest) {
+	if s.stopped() || !s.toLoop(c, rest, true) {
 		c.Close()
 	}
 }

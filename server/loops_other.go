@@ -16,6 +16,6 @@ func (l *loops) start(*Server) error { return nil }
 func (l *loops) stop()               {}
 func (l *loops) abort()              {}
 
-func (s *Server) toLoop(*conn, []byte) bool { return false }
+func (s *Server) toLoop(*conn, []byte, bool) bool { return false }
 
 func (s *Server) giveBack(c *conn, _ net.Conn) { c.Close() }

@@ -95,7 +95,7 @@ func (g *Group) awaitRelease() {
 func (g *Group) corked() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.corks > 0 && len(g.queue) == 1 && !g.closed
+	return g.corks > 0 && len(g.queue) == 1 && g.queue[0].N > g.uncorked && !g.closed
 }
 
 // waiting tells whether a batch is staged.

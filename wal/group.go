@@ -87,20 +87,21 @@ type Group struct {
 
 	committing sync.Mutex // one commit or witness at a time
 
-	mu      sync.Mutex // the fields below; held for no I/O
-	queue   []*Batch   // staged and not yet being written; the last one is open
-	next    uint64     // number of the next batch
-	cut     uint64     // batches before this one take no more records
-	staged  int64      // payload bytes of all batches that are not durable
-	claimed int64      // the room that those batches take, and a witness being written
-	room    int64      // of the log, as of the last step; claimed <= room when staging
-	corks   int        // callers that are going to stage more
-	full    bool       // the last try to make a spare, or opening, met a full disk
-	untold  bool       // the newest frame has no witness
-	err     error      // the failure that ended the group; matches ErrFailed
-	closed  bool
-	bufs    buffers
-	times   commitTimes
+	mu       sync.Mutex // the fields below; held for no I/O
+	queue    []*Batch   // staged and not yet being written; the last one is open
+	next     uint64     // number of the next batch
+	cut      uint64     // batches before this one take no more records
+	staged   int64      // payload bytes of all batches that are not durable
+	claimed  int64      // the room that those batches take, and a witness being written
+	room     int64      // of the log, as of the last step; claimed <= room when staging
+	corks    int        // callers that are going to stage more
+	uncorked uint64     // batches up to this one wait for nobody
+	full     bool       // the last try to make a spare, or opening, met a full disk
+	untold   bool       // the newest frame has no witness
+	err      error      // the failure that ended the group; matches ErrFailed
+	closed   bool
+	bufs     buffers
+	times    commitTimes
 
 	wake      chan struct{} // one token: the queue is not empty
 	spare     chan struct{} // one token: making a spare is worth a try
@@ -203,7 +204,7 @@ func (g *Group) Stage(class Class, head, body []byte) (b *Batch, bodyOff int, er
 	return b, bodyOff, nil
 }
 
-// Cork keeps the committer from taking the open batch until as many calls of
+// Cork keeps the committer from taking what is staged from now on until an
 // Uncork: who is going to stage many records without waiting for anything gets
 // them into one batch. Whoever calls it calls Uncork soon, and waits for nothing
 // staged before that.
@@ -213,14 +214,16 @@ func (g *Group) Cork() {
 	g.corks++
 }
 
-// Uncork undoes a Cork.
+// Uncork undoes a Cork. What is staged is the committer's then, although others
+// may have a cork in place: somebody always has when many call this in turns.
 func (g *Group) Uncork() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.corks--; g.corks < 0 {
 		panic("wal: more Uncork than Cork")
 	}
-	if g.corks == 0 && len(g.queue) > 0 {
+	if n := len(g.queue); n > 0 {
+		g.uncorked = g.queue[n-1].N
 		signal(g.wake)
 	}
 }

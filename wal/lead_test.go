@@ -18,7 +18,6 @@ func TestCorkedRecordsAreOneBatch(t *testing.T) {
 	<-before.Done()
 	for range 100 {
 		g.Cork()
-		g.Cork()
 		first := stage(t, g, Growth, "first")
 		for range 10 {
 			g.gather() // the committer has every chance
@@ -26,12 +25,10 @@ func TestCorkedRecordsAreOneBatch(t *testing.T) {
 				t.Fatalf("batch %d after batch %d, done %v", b.N, first.N, isDone(b))
 			}
 		}
-		g.Uncork()
-		if isDone(first) {
-			t.Fatal("committed while there is a cork")
-		}
+		g.Cork() // another one's does not hold up what is staged
 		g.Uncork()
 		<-first.Done()
+		g.Uncork()
 	}
 	g.Cork()
 	last := stage(t, g, Growth, "last")
