@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 
 	"tailrace/internal/frame"
 	"tailrace/internal/stream"
@@ -118,15 +119,24 @@ func (e *Engine) readRun(seg *segmentFile, sp span, r *ReadRequest, res *ReadRes
 	if run.Start > uint64(res.Next) {
 		return true, &frame.CorruptError{Path: seg.path, Reason: fmt.Sprintf("run of stream %d begins at %d, and what comes before is missing from %d on", sp.id, run.Start, res.Next)}
 	}
+	stop := uint64(math.MaxUint64)
 	// A run that is smaller has no block of its own.
-	if r.Stored && len(res.Parts) == 0 && run.RawBytes() >= int64(e.opts.SoloMinBytes) {
+	if r.Stored && run.RawBytes() >= int64(e.opts.SoloMinBytes) {
+		if len(res.Parts) > 0 {
+			return true, nil // the next read can have the block that begins here
+		}
 		if ok, err := e.readStored(seg, &run, sp, res); ok || err != nil {
 			return true, err
 		}
+		stop = blockAfter(&run, uint64(res.Next))
 	}
 	load := func(h segment.Handle) (*segment.Block, error) { return e.block(seg, h) }
 	err = seg.reader.Appends(&run, uint64(res.Next), load, func(body []byte, end uint64) bool {
 		if end > sp.to {
+			return false
+		}
+		if len(res.Parts) > 0 && uint64(res.Next) >= stop {
+			full = true
 			return false
 		}
 		*budget -= len(body)
@@ -139,6 +149,15 @@ func (e *Engine) readRun(seg *segmentFile, sp span, r *ReadRequest, res *ReadRes
 		return true
 	})
 	return full, err
+}
+
+// blockAfter is where the block behind the one begins that has what follows an
+// offset. Who takes stored blocks is led there.
+func blockAfter(run *segment.Run, after uint64) uint64 {
+	if i, ok := run.Find(after); ok && i+1 < run.Blocks.Len() {
+		return run.Blocks.At(i + 1).First
+	}
+	return math.MaxUint64
 }
 
 // readStored answers with a block as it is stored, if one begins just where the
