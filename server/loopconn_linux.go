@@ -37,6 +37,10 @@ const (
 	loopDraining           // the last answer is sent, and what still comes is dropped
 )
 
+// passMax is how many requests of one connection are handled at a time, so that
+// the others come to their turn.
+const passMax = 32
+
 // turnsMax is how many appends of one connection may be on their way to the log:
 // memory per connection that pipelines.
 const turnsMax = 64
@@ -47,7 +51,11 @@ func (lc *loopConn) serve() {
 		lc.drain()
 		return
 	}
-	for lc.phase == loopServing && !lc.Closed() && !lc.Unsent() && lc.takes() {
+	for n := 0; lc.phase == loopServing && !lc.Closed() && !lc.Unsent() && lc.takes(); n++ {
+		if n == passMax {
+			lc.Again()
+			break
+		}
 		if !lc.next() {
 			break
 		}
@@ -96,11 +104,7 @@ func (lc *loopConn) answer() {
 	d := lc.driver
 	out := &d.out
 	out.bytes = out.bytes[:0]
-	for t := lc.first; t != nil && t.done && !lc.Closed() && !lc.Unsent(); t = lc.first {
-		if t.drop {
-			lc.Abort()
-			return
-		}
+	for t := lc.first; t != nil && t.done && !t.drop && !lc.Closed() && !lc.Unsent(); t = lc.first {
 		if lc.first = t.next; lc.first == nil {
 			lc.last = nil
 		}
@@ -126,8 +130,13 @@ func (lc *loopConn) answer() {
 	if len(out.bytes) > 0 {
 		lc.write(out.bytes, nil)
 	}
-	if t := lc.first; t != nil && t.live && !lc.Closed() && !lc.Unsent() {
-		lc.handOver(t)
+	if t := lc.first; t != nil && !lc.Closed() && !lc.Unsent() {
+		switch {
+		case t.drop:
+			lc.Close()
+		case t.live:
+			lc.handOver(t)
+		}
 	}
 	if cap(out.bytes) > keepBufferBytes {
 		out.bytes = nil

@@ -32,6 +32,24 @@ func TestNothingFollowsTheLastRequest(t *testing.T) {
 	}
 }
 
+// What was answered before a request whose outcome is unknown is sent.
+func TestAnswersBeforeADropAreSent(t *testing.T) {
+	f := start(t, silent)
+	f.broken = true
+	f.create("a", "hello", text)
+	held, release := f.holdCommits(true)
+	first := f.dial().send(plainAppend)
+	await(t, "a commit", held)
+	release()
+	first.wantClosed()
+	await(t, "the failure", f.engine.Failed())
+	c := f.dial().send(f.request("GET", root+"a", "") + plainAppend)
+	if r := c.read("GET").want(t, 200); r.body != "hello" {
+		t.Errorf("read %q", r.body)
+	}
+	c.wantClosed()
+}
+
 // A connection goes from loop to fasthttp and back with each of these requests,
 // and nothing that was sent ahead is lost or overtaken.
 func TestConnectionsComeBack(t *testing.T) {

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// readBytes is what is read of a connection at a time. Less, and a large
-	// request takes more passes.
+	// readBytes is what is read of a connection at a time, and about the most input
+	// that waits for its handler. Less, and a large request takes more passes.
 	readBytes = 64 << 10
 
 	// readMore is the least room there is for the rest of a request.
 	readMore = 2 << 10
 
-	// roundsMax is how often a pass asks for more events after the first. What comes
-	// while it works on others is part of it then.
-	roundsMax = 4
+	// roundsTime is how long a pass asks for more events. What comes while it works on
+	// others is part of it then.
+	roundsTime = time.Millisecond
 
 	// turnsMax is how often one connection is read in a pass, so that others
 	// come to their turn.
@@ -270,11 +270,11 @@ func (l *Loop) pass(events []unix.EpollEvent) bool {
 		l.turn(c)
 		l.before[i] = nil
 	}
-	for round := 0; len(events) > 0; round++ {
+	for len(events) > 0 {
 		for i := range events {
 			l.event(&events[i])
 		}
-		if round == roundsMax {
+		if time.Since(l.now) > roundsTime {
 			break
 		}
 		events = l.poller.poll()
@@ -343,7 +343,7 @@ func (l *Loop) turn(c *Conn) {
 		if c.closed || c.paused {
 			return
 		}
-		if c.readable && !c.ended {
+		if c.readable && !c.ended && len(c.in) < readBytes {
 			got, err := c.read()
 			if err != nil {
 				c.Close()
