@@ -14,6 +14,7 @@ type conn struct {
 	net.Conn
 	owner *conns
 	tls   bool
+	plain bool // a loop can serve it
 
 	used     atomic.Bool // the client has sent something
 	eof      atomic.Bool // the client has ended its side

@@ -58,7 +58,17 @@ func (s *conns) wrap(c net.Conn) *conn {
 	}
 	_, isTLS := c.(*tls.Conn)
 	// A write of TLS that was interrupted cannot be taken up again.
-	return &conn{Conn: c, owner: s, tls: isTLS, exact: isTLS}
+	return &conn{Conn: c, owner: s, tls: isTLS, exact: isTLS, plain: isPlain(c)}
+}
+
+// isPlain reports whether c is a bare socket. Something around one may change
+// what is read and written.
+func isPlain(c net.Conn) bool {
+	switch c.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
 }
 
 func (s *conns) note(w *conn) {

@@ -87,7 +87,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 // offerBack has the connection return to a loop after the answer, if it can go on
 // there.
 func (s *Server) offerBack(ctx *fasthttp.RequestCtx, x *exchange, c *conn) {
-	if s.handed == nil || c.tls || ctx.Hijacked() || s.stopped() ||
+	if s.handed == nil || !c.plain || ctx.Hijacked() || s.stopped() ||
 		!ctx.Request.Header.IsHTTP11() || ctx.Request.Header.ConnectionClose() || ctx.Response.ConnectionClose() {
 		return
 	}

@@ -50,7 +50,7 @@ func (l *loops) abort() {
 // whether it has had an answer. It is false if no loop can serve it; the
 // connection is as it was then.
 func (s *Server) toLoop(c *conn, rest []byte, served bool) bool {
-	if c.tls || s.handed == nil {
+	if !c.plain || s.handed == nil {
 		return false
 	}
 	fd, err := evloop.Duplicate(c.Conn)

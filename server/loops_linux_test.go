@@ -3,7 +3,6 @@ package server
 import (
 	"net"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -157,68 +156,83 @@ func TestShutdownAfterAnAnswerThatWasSlow(t *testing.T) {
 	}
 }
 
-// slowListener accepts connections between whose duplication and adoption
-// something happens.
-type slowListener struct {
-	net.Listener
-	between func()
+// A server that stops while a connection is on its way to a loop counts it once.
+func TestClosedConnectionsAreNotDetached(t *testing.T) {
+	ln := listen(t)
+	go net.Dial("tcp", ln.Addr().String())
+	accepted, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := conns{max: 1, readers: &readers{}, responses: &budget{}}
+	c, ok := s.add(accepted)
+	if !ok {
+		t.Fatal("there is no place")
+	}
+	s.stop()
+	if c.detach() {
+		t.Error("a closed connection was detached")
+	}
+	if n := s.count(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
 }
 
-func (l *slowListener) Accept() (net.Conn, error) {
+// swapped is a connection that does something to its bytes.
+type swapped struct{ *net.TCPConn }
+
+func (c swapped) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	for i := range p[:n] {
+		p[i] ^= 1
+	}
+	return n, err
+}
+
+type swappingListener struct{ net.Listener }
+
+func (l swappingListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &slowConn{c.(*net.TCPConn), l.between}, nil
+	return swapped{c.(*net.TCPConn)}, nil
 }
 
-type slowConn struct {
-	*net.TCPConn
-	between func()
-}
-
-func (c *slowConn) SyscallConn() (syscall.RawConn, error) {
-	raw, err := c.TCPConn.SyscallConn()
-	return &slowRaw{raw, c.between}, err
-}
-
-type slowRaw struct {
-	syscall.RawConn
-	between func()
-}
-
-func (r *slowRaw) Control(f func(uintptr)) error {
-	defer r.between()
-	return r.RawConn.Control(f)
-}
-
-// A server that stops while a connection is on its way to a loop counts it once.
-func TestStopWhileAConnectionIsAdopted(t *testing.T) {
-	if *portableFlag {
-		t.Skip("of event loops")
+// A connection that is more than a socket is served as what it is, and kept.
+func TestConnectionsThatAreNoSockets(t *testing.T) {
+	f := start(t)
+	f.create("a", "", text)
+	ln := listen(t)
+	served := make(chan error, 1)
+	go func() { served <- f.server.Serve(swappingListener{ln}) }()
+	f.addr = ln.Addr().String()
+	c := f.dial()
+	raw := []byte(f.request("GET", root+"a", ""))
+	for i := range raw {
+		raw[i] ^= 1
 	}
-	l := &slowListener{Listener: listen(t)}
-	var s *Server
-	made, down := make(chan struct{}), make(chan error, 1)
-	l.between = func() {
-		<-made
-		go func() { down <- (&fixture{server: s}).shutdown() }()
-		waitFor(t, "the connection to be closed", func() bool {
-			s.conns.mu.Lock()
-			defer s.conns.mu.Unlock()
-			return s.conns.stopping && len(s.conns.open) == 0
-		})
+	for range 3 {
+		c.send(string(raw)).read("GET").want(t, 200)
 	}
-	s, served := serveOn(t, l, Options{})
-	close(made)
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+}
+
+// The answer to a HEAD has no body, also when it tells of a fault of ours.
+func TestFaultOfAHeadHasNoBody(t *testing.T) {
+	f := start(t, silent)
+	f.internalErrors = 1
+	f.server.hooks.onWait = func(m method, name string) {
+		if m == methodHead {
+			panic("a test made this happen")
+		}
+		offer(f.waits, event{m, strings.Clone(name)})
 	}
-	defer c.Close()
-	if err := await(t, "the end", down); err != nil {
-		t.Error(err)
-	}
-	await(t, "the end of serving", served)
-	waitFor(t, "the connections to be gone", func() bool { return s.Connections() == 0 })
+	held, release := f.holdCommits(false)
+	put := f.dial().send(f.request("PUT", root+"a", "", text))
+	await(t, "a commit", held)
+	c := f.dial().send(f.request("HEAD", root+"a", ""))
+	c.read("HEAD").want(t, 500)
+	c.wantClosed()
+	release()
+	put.read("PUT").want(t, 201)
 }

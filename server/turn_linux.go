@@ -82,6 +82,7 @@ func (d *loopDriver) contain(t *turn) {
 func (d *loopDriver) fault(t *turn) {
 	t.resp.Reset()
 	t.resp.Header.SetNoDefaultContentType(true)
+	t.resp.SkipBody = t.req.Header.IsHead()
 	d.server.fail(t.exchange, faultInternal)
 	t.done, t.last = true, true
 }
