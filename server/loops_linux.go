@@ -24,6 +24,8 @@ func (l *loops) start(s *Server) error {
 	for range max(1, runtime.GOMAXPROCS(0)/2) {
 		d, err := newLoopDriver(s)
 		if err != nil {
+			l.stop()
+			l.all = nil
 			return err
 		}
 		l.all = append(l.all, d)
@@ -109,7 +111,15 @@ func (s *Server) giveBack(c *conn, buffered net.Conn) {
 		}
 	}
 	c.SetReadDeadline(noTime)
-	if s.stopped() || !s.toLoop(c, rest, true) {
+	if s.stopped() {
 		c.Close()
+		return
+	}
+	if !s.toLoop(c, rest, true) {
+		// The system is out of descriptors. fasthttp goes on with it.
+		c.ahead = rest
+		if !s.handed.push(c) {
+			c.Close()
+		}
 	}
 }

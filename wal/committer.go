@@ -135,7 +135,7 @@ func (g *Group) commitAll() {
 		// looks at the clock that there was another.
 		var idle <-chan time.Time
 		g.unwatched.Store(true)
-		if g.o.WitnessIdle > 0 && g.owesWitness() {
+		if g.o.WitnessIdle > 0 && g.owesWitness() && !g.waiting() { // what is staged is going to testify
 			g.unwatched.Store(false)
 			timer.Reset(max(g.idleRest(), 0))
 			idle = timer.C

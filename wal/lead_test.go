@@ -114,3 +114,22 @@ func TestLeadDoesNotWait(t *testing.T) {
 	<-b.Done()
 	mustClose(t, g)
 }
+
+// A cork that stays for longer than it takes to a witness leaves the committer
+// asleep. One that looked at its clock again and again would hang this test.
+func TestACorkedCommitterSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, _ := mustOpen(t, testOptions(memfs.New()))
+		g := NewGroup(l, GroupOptions{WitnessIdle: 50 * time.Millisecond})
+		<-stage(t, g, Growth, "has no witness yet").Done()
+		g.Cork()
+		b := stage(t, g, Growth, "testifies for it")
+		<-time.After(time.Second)
+		if isDone(b) {
+			t.Error("committed while there is a cork")
+		}
+		g.Uncork()
+		<-b.Done()
+		mustClose(t, g)
+	})
+}

@@ -87,7 +87,7 @@ func (c *Conn) Again() { c.loop.later(c) }
 func (c *Conn) SetDeadline(t time.Time) {
 	at := int64(0)
 	if !t.IsZero() {
-		at = max(1, t.UnixMilli())
+		at = max(1, c.loop.ms(t))
 	}
 	c.loop.wheel.set(c, at)
 }

@@ -32,8 +32,9 @@ const (
 // goroutine of the loop, none may block, and each may close any connection.
 type Handler interface {
 	// Input says that there is something new in c.In, or c.Ended became true.
-	// What it leaves there, it sees again with what follows. It is not called
-	// while the connection is paused.
+	// What it leaves there, it sees again with what follows: when there is more,
+	// or after c.Again. It is not called while the connection is paused. While
+	// there is much in c.In, nothing is read.
 	Input(c *Conn)
 
 	// Leaving says that the peer has ended its side or the connection is broken,
@@ -73,6 +74,7 @@ type Loop struct {
 	ran    []func() // the last ones, to be used again
 	ended  bool     // no more posts are taken
 
+	base     time.Time // deadlines are counted from it, whatever the wall clock does
 	now      time.Time
 	stopping bool
 	done     chan error
@@ -88,10 +90,7 @@ func New(h Handler) (*Loop, error) {
 		return nil, err
 	}
 	now := time.Now()
-	l := &Loop{
-		handler: h, poller: p, buf: make([]byte, readBytes), now: now, wheel: wheel{now: now.UnixMilli()},
-		done: make(chan error, 1),
-	}
+	l := &Loop{handler: h, poller: p, buf: make([]byte, readBytes), base: now, now: now, done: make(chan error, 1)}
 	l.relief = time.AfterFunc(time.Hour, l.takeOver)
 	return l, nil
 }
@@ -145,6 +144,9 @@ func (l *Loop) Wake() {
 
 // Stop ends Run after the pass. It is called in the loop's goroutine.
 func (l *Loop) Stop() { l.stopping = true }
+
+// ms is a time in milliseconds of the wheel.
+func (l *Loop) ms(t time.Time) int64 { return t.Sub(l.base).Milliseconds() }
 
 // Now is when the pass began.
 func (l *Loop) Now() time.Time { return l.now }
@@ -253,7 +255,7 @@ func (l *Loop) wait() ([]unix.EpollEvent, error) {
 	}
 	d := time.Duration(-1)
 	if next := l.wheel.next(); next > 0 {
-		d = max(0, time.Until(time.UnixMilli(next)))
+		d = max(0, time.Until(l.base.Add(time.Duration(next)*time.Millisecond)))
 	}
 	return l.poller.wait(d)
 }
@@ -283,7 +285,7 @@ func (l *Loop) pass(events []unix.EpollEvent) bool {
 	if !l.handler.PassEnd() {
 		return false
 	}
-	l.wheel.advance(time.Now().UnixMilli(), l.handler.Expired)
+	l.wheel.advance(l.ms(time.Now()), l.handler.Expired)
 	return true
 }
 

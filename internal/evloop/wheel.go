@@ -8,7 +8,7 @@ import "math/bits"
 // do, costs nothing: the connection stays in its slot, and when that comes is
 // put where it belongs by then.
 type wheel struct {
-	now   int64 // ms; slots up to it are empty
+	now   int64 // ms of the loop; slots up to it are empty
 	count int
 	slots [wheelSlots]*Conn
 	used  [wheelSlots / 64]uint64 // bit per slot that is not empty
