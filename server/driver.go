@@ -198,9 +198,15 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, x *exchange, c *conn) {
 	if !x.bodyRead && ctx.Request.IsBodyStream() {
 		// The answer comes before the body does. fasthttp reads a little of
 		// what is left to keep the connection; if that is not enough it closes.
-		if _, unread := x.unreadBody(); unread || ctx.Request.Header.ConnectionClose() {
+		if _, unread := x.unreadBody(); unread {
 			c.linger.Store(true)
 		}
+	}
+	if s.stopped() {
+		ctx.Response.SetConnectionClose() // fasthttp learns of it later
+	}
+	if ctx.Request.Header.ConnectionClose() || ctx.Response.ConnectionClose() {
+		c.linger.Store(true) // something may follow all the same, and is not read
 	}
 	// A deadline set here makes fasthttp send the answer at once. It would
 	// keep it until it has answered everything that came with the request, and

@@ -271,7 +271,7 @@ func (lc *loopConn) hurry() {
 // finish closes the connection after its last answer. If the client may still be
 // sending it is given time to see the answer first.
 func (lc *loopConn) finish() {
-	if lc.Leaving() || lc.CloseWrite() != nil {
+	if lc.Ended() || lc.CloseWrite() != nil {
 		lc.Close()
 		return
 	}
