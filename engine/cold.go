@@ -66,10 +66,13 @@ func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
 		v := e.pin()
 		e.mu.Unlock()
 		e.coldGate <- struct{}{}
-		err := e.readSpans(v, spans, &r, &res)
+		full, err := e.readSpans(v, spans, &r, &res)
 		<-e.coldGate
 		e.mu.Lock()
 		e.unpin(v)
+		if err == nil && !full && len(res.Parts) > 0 {
+			e.goOn(&r, &res)
+		}
 		e.mu.Unlock()
 		if err != nil {
 			e.damaged(err)
@@ -85,25 +88,40 @@ func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
 	}
 }
 
+// goOn adds to what the segments had what follows it in memory, as of now, so that
+// a read does not end where a flush happened to. Engine.mu is held.
+func (e *Engine) goOn(r *ReadRequest, res *ReadResult) {
+	now, s, _ := e.beginRead(&ReadRequest{Path: r.Path, ID: res.ID, From: res.Next})
+	if s == nil || now.Next != res.Next || e.plan(s, now.Next, now.Tail, nil) {
+		return
+	}
+	budget := r.BytesMax
+	for _, part := range res.Parts {
+		budget -= len(part)
+	}
+	res.Info, res.ExpiresIn = now.Info, now.ExpiresIn
+	e.collect(s, res, budget)
+}
+
 // readSpans adds to res what the segments have, in order and within the bounds
-// of one result.
-func (e *Engine) readSpans(v *version, spans []span, r *ReadRequest, res *ReadResult) error {
+// of one result, and reports whether it came to one of these.
+func (e *Engine) readSpans(v *version, spans []span, r *ReadRequest, res *ReadResult) (full bool, err error) {
 	budget := r.BytesMax
 	for _, sp := range spans {
 		for i := range v.layers {
 			for _, seg := range v.layers[i].find(sp.id) {
 				full, err := e.readRun(seg, sp, r, res, &budget)
 				if full || err != nil {
-					return err
+					return full, err
 				}
 			}
 		}
 		if !sp.cut && uint64(res.Next) < sp.to {
-			return &frame.CorruptError{Path: e.opts.Dir, Reason: fmt.Sprintf("the segments have stream %d up to %d, and should up to %d", sp.id, res.Next, sp.to)}
+			return false, &frame.CorruptError{Path: e.opts.Dir, Reason: fmt.Sprintf("the segments have stream %d up to %d, and should up to %d", sp.id, res.Next, sp.to)}
 		}
 		res.Next = max(res.Next, stream.Offset(sp.to))
 	}
-	return nil
+	return false, nil
 }
 
 // readRun reads what a segment has of a span. It reports whether the result is

@@ -8,8 +8,13 @@ import (
 	"tailrace/internal/sse"
 )
 
-// finish writes what is left and ends the response cleanly.
-func (f *follower) finish(out []byte) { f.write(f.feed.appendEnd(out)) }
+// finish writes what is left and ends the response cleanly. The end of the
+// connection, which follows, goes out with it: a client that sees the response
+// end first may take the connection for its next request.
+func (f *follower) finish(out []byte) {
+	f.conn.cork()
+	f.write(f.feed.appendEnd(out))
+}
 
 // write writes one event, normally in one piece. A reader that takes nothing
 // for too long, or takes too long altogether, is given up: it can come back to

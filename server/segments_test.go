@@ -141,6 +141,20 @@ func TestReplayFromAnywhereIsTheRest(t *testing.T) {
 	}
 }
 
+// A read does not end where a flush happened to: what follows in memory belongs
+// to it.
+func TestReadsGoOnBehindAFlush(t *testing.T) {
+	f := start(t, inSegments)
+	f.create("a", "one,", text)
+	f.append("a", "two,", text)
+	f.flush()
+	f.append("a", "three", text)
+	r := f.do("GET", root+"a?offset=-1", "").want(t, 200).wantHeaders(t, "Stream-Up-To-Date: true")
+	if r.body != "one,two,three" {
+		t.Errorf("read %q", r.body)
+	}
+}
+
 // A fork that copies a part of an append which left memory.
 func TestForkCopiesFromASegment(t *testing.T) {
 	f := start(t, inSegments)
@@ -154,8 +168,7 @@ func TestForkCopiesFromASegment(t *testing.T) {
 		t.Errorf("the fork reads %q", got)
 	}
 	f.do("PUT", root+"g", "[4]", jsonCT, "Stream-Forked-From: "+root+"j", "Stream-Fork-Offset: "+token(9), "Stream-Fork-Sub-Offset: 2").want(t, 201)
-	// One reply from the segment, one from memory.
-	if got := f.content("g"); got != `["x"][1,{"two":2},4]` {
+	if got := f.content("g"); got != `["x",1,{"two":2},4]` {
 		t.Errorf("the fork reads %s", got)
 	}
 	f.do("PUT", root+"h", "", "Stream-Forked-From: "+root+"a", "Stream-Fork-Offset: "+token(10), "Stream-Fork-Sub-Offset: 7").want(t, 400)
