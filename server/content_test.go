@@ -59,7 +59,7 @@ func (r *response) decode(t testing.TB, want coding) string {
 	return r.body
 }
 
-// jsonOf is a JSON string of that many bytes.
+// jsonOf is a JSON string of that many bytes, of which its quotes are two.
 func jsonOf(rng *rand.Rand, n int) string {
 	var b strings.Builder
 	for b.Len() < n {

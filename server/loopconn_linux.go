@@ -124,6 +124,7 @@ func (lc *loopConn) answer() {
 		}
 		d.give(t)
 		if last {
+			lc.forgetTurns() // there are some only after a fault of ours
 			break
 		}
 	}
@@ -300,10 +301,14 @@ func (lc *loopConn) release() {
 	lc.held = 0
 }
 
-// forget is for a connection that is closed: whoever works for it learns that
-// nobody wants the answer.
+// forget is for a connection that is closed.
 func (lc *loopConn) forget() {
 	lc.release()
+	lc.forgetTurns()
+}
+
+// forgetTurns tells whoever works on a request that nobody wants the answer.
+func (lc *loopConn) forgetTurns() {
 	for t := lc.first; t != nil; {
 		next := t.next
 		t.next, t.conn = nil, nil

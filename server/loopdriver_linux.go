@@ -30,16 +30,16 @@ type loopDriver struct {
 
 	waiting, waited []*turn // for tickets, oldest first; and memory for the next list
 	free            []*turn
-	late            engine.Ticket // one that took longer than the loop waits
+	late            engine.Ticket // of the last commit by the loop: not ready if that is late
 	watch           chan engine.Ticket
 	watching        bool // for the first of waiting
 
 	stopping bool
 }
 
-// commitWaitMax is how long a loop waits for a commit it has caused, and how long
-// commits may usually take for it to do so. Waiting makes the next batch larger;
-// longer, and those wait who need no commit.
+// commitWaitMax is how long a commit by the loop may take before the loop goes on
+// without it, and how long commits may usually take for the loop to try. Longer,
+// and those wait who need no commit.
 const commitWaitMax = time.Millisecond
 
 func newLoopDriver(s *Server) (*loopDriver, error) {
@@ -120,7 +120,6 @@ func (d *loopDriver) commit() bool {
 	if newest.Ready() || !d.late.Ready() || d.server.engine.CommitTime() > commitWaitMax {
 		return true
 	}
-	// Only if the commit is late this is looked at before it is over.
 	d.late = newest
 	return d.loop.Lend(commitWaitMax, func() { d.server.engine.Lead() })
 }

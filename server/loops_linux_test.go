@@ -3,6 +3,7 @@ package server
 import (
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,6 +48,66 @@ func TestAnswersBeforeADropAreSent(t *testing.T) {
 		t.Errorf("read %q", r.body)
 	}
 	c.wantClosed()
+}
+
+// After a fault of ours no other answer follows the one that closes, although
+// other requests of the connection were on their way.
+func TestNothingFollowsAFault(t *testing.T) {
+	if *portableFlag {
+		t.Skip("of event loops")
+	}
+	f := start(t)
+	f.internalErrors = 1
+	f.create("a", "", text)
+	held, release := f.holdCommits(false)
+	c := f.dial().send(strings.Repeat(plainAppend, 3))
+	for range 3 {
+		f.awaitWait("a", methodPost)
+	}
+	await(t, "a commit", held)
+	for _, d := range f.server.loops.all {
+		d.loop.Post(func() {
+			if len(d.waiting) == 0 {
+				return
+			}
+			t := d.waiting[0]
+			d.waiting = d.waiting[1:]
+			lc := t.conn
+			d.fault(t)
+			lc.progress()
+		})
+	}
+	c.read("POST").wantError(t, 500, "internal").wantHeaders(t, "Connection: close")
+	release()
+	c.wantClosed()
+}
+
+// A client that sees an event stream end sees the connection end with it, and does
+// not take it for its next request.
+func TestEventStreamsEndWithTheirConnection(t *testing.T) {
+	f := start(t)
+	f.create("a", "last", text, "Stream-Closed: true")
+	for range 300 {
+		c := f.dial().send(f.request("GET", root+"a?offset=-1&live=sse", ""))
+		for line := ""; line != "0\r\n"; {
+			var err error
+			if line, err = c.in.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.in.ReadString('\n')
+		raw, err := c.conn.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Read(func(fd uintptr) bool {
+			if n, err := syscall.Read(int(fd), make([]byte, 1)); n != 0 || err != nil {
+				t.Errorf("behind the end of the response: %d, %v", n, err)
+			}
+			return true
+		})
+		c.conn.Close()
+	}
 }
 
 // A connection goes from loop to fasthttp and back with each of these requests,

@@ -54,11 +54,12 @@ type Options struct {
 	ResponseBytesInFlight int64
 
 	// LiveMax is how many live readers, by SSE and long-poll, may wait at the
-	// same time; default 10,000. Each takes a goroutine and a connection.
+	// same time; default 10,000. Each takes a goroutine and a connection, also
+	// when there are event loops.
 	LiveMax int
 
 	// ConnsMax is how many connections may be open; default 20,000. Each
-	// takes a file descriptor, and most take a goroutine with buffers.
+	// takes a file descriptor, and without event loops a goroutine with buffers.
 	ConnsMax int
 
 	// Portable serves every connection by a goroutine of its own, as it is done

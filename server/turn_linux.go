@@ -17,7 +17,6 @@ type turn struct {
 	step     step      // after the wait
 
 	done    bool
-	loading bool // a goroutine of its own has it
 	ordered bool // it is an append that was decided: others may follow it
 	live    bool // it waits for news, which is for fasthttp
 	drop    bool // the outcome is unknown: no answer
@@ -53,7 +52,7 @@ func (d *loopDriver) give(t *turn) {
 	t.resp.Reset()
 	t.resp.Header.SetNoDefaultContentType(true)
 	t.exchange, t.conn, t.next, t.raw = nil, nil, nil, nil
-	t.step, t.done, t.loading, t.ordered, t.live, t.drop, t.last, t.kept = 0, false, false, false, false, false, false, false
+	t.step, t.done, t.ordered, t.live, t.drop, t.last, t.kept = 0, false, false, false, false, false, false
 	d.free = append(d.free, t)
 }
 
@@ -112,7 +111,6 @@ func (d *loopDriver) follow(t *turn, o outcome) {
 			s.hooks.waiting(x.head.method, view(x.head.name))
 			d.waiting = append(d.waiting, t)
 		case kindLoad:
-			t.loading = true
 			go d.load(t, o)
 		case kindLive:
 			t.live = true
@@ -150,7 +148,6 @@ func (d *loopDriver) load(t *turn, o outcome) {
 
 // loaded takes up a turn whose reading is over.
 func (d *loopDriver) loaded(t *turn, o outcome, panicked bool) {
-	t.loading = false
 	lc := t.conn
 	switch {
 	case lc == nil:

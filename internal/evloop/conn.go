@@ -49,10 +49,6 @@ func (c *Conn) Consume(n int) { c.in = c.in[n:] }
 // Ended reports whether the peer has sent its last byte and that is in In.
 func (c *Conn) Ended() bool { return c.ended }
 
-// Leaving reports whether the peer has ended its side, whatever there is still
-// to read, or the connection is broken.
-func (c *Conn) Leaving() bool { return c.leaving || c.ended }
-
 // Closed reports whether the connection was closed or detached.
 func (c *Conn) Closed() bool { return c.closed }
 
@@ -162,9 +158,6 @@ func (c *Conn) Write(head, body []byte) error {
 	return nil
 }
 
-// WriteCopy is Write for a body that changes after the call.
-func (c *Conn) WriteCopy(data []byte) error { return c.Write(data, nil) }
-
 func (c *Conn) send(head, body []byte) (int, error) {
 	total := len(head) + len(body)
 	for sent := 0; ; {
@@ -254,9 +247,6 @@ func (c *Conn) leave() int {
 	c.closed = true
 	return c.fd
 }
-
-// FD is the descriptor, to set options of the socket.
-func (c *Conn) FD() int { return c.fd }
 
 // Buffers for output that the kernel did not take.
 var outs = sync.Pool{}
