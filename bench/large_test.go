@@ -101,9 +101,8 @@ func newLargeSent(seed uint64) *largeSent {
 	return s
 }
 
-// eachStream runs do for all streams, each connection with its share of them, one
-// after the other.
-func eachStream(addr string, conns int, do func(w *wire, i int) error) error {
+// eachConn runs do for all connections at the same time, with their numbers.
+func eachConn(addr string, conns int, do func(w *wire, k int) error) error {
 	var wg sync.WaitGroup
 	failures := make([]error, conns)
 	for k := range conns {
@@ -114,11 +113,7 @@ func eachStream(addr string, conns int, do func(w *wire, i int) error) error {
 				return
 			}
 			defer w.conn.Close()
-			for i := k; i < largeStreams; i += conns {
-				if failures[k] = do(w, i); failures[k] != nil {
-					return
-				}
-			}
+			failures[k] = do(w, k)
 		})
 	}
 	wg.Wait()
@@ -128,44 +123,37 @@ func eachStream(addr string, conns int, do func(w *wire, i int) error) error {
 // write appends until all streams together have so many bytes. A stream gets
 // a few appends before it is another's turn.
 func (s *largeSent) write(addr string, bytes int64, conns int) error {
-	var wg sync.WaitGroup
-	failures := make([]error, conns)
-	for k := range conns {
-		wg.Go(func() {
-			w, err := dialWire(addr)
+	return eachConn(addr, conns, func(w *wire, k int) error {
+		var body []byte
+		for i := k; s.bytes.Load() < bytes; i += conns {
+			if i >= largeStreams {
+				i = k
+			}
+			body = s.scripts[i].array(body[:0], largeMessages)
+			refused, err := w.insist(204, "POST", target(i), "Content-Type: "+jsonType+"\r\n", body)
+			s.refused.Add(int64(refused))
 			if err != nil {
-				failures[k] = err
-				return
+				return err
 			}
-			defer w.conn.Close()
-			var body []byte
-			for i := k; s.bytes.Load() < bytes && failures[k] == nil; i += conns {
-				if i >= largeStreams {
-					i = k
-				}
-				body = s.scripts[i].array(body[:0], largeMessages)
-				refused, err := w.insist(204, "POST", target(i), "Content-Type: "+jsonType+"\r\n", body)
-				failures[k] = err
-				s.refused.Add(int64(refused))
-				body[len(body)-1] = ','
-				s.digests[i].Write(body[1:])
-				s.bytes.Add(int64(len(body) - 1))
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(failures...)
+			body[len(body)-1] = ','
+			s.digests[i].Write(body[1:])
+			s.bytes.Add(int64(len(body) - 1))
+		}
+		return nil
+	})
 }
 
 // compare reads all streams, decoded, and compares the digests.
 func (s *largeSent) compare(addr string, conns int) error {
-	return eachStream(addr, conns, func(w *wire, i int) error {
-		got := &arrayDigest{Hash: sha256.New()}
-		if err := w.readThrough(i, "Accept-Encoding: identity\r\n", got.take, got.end); err != nil {
-			return err
-		}
-		if want := s.digests[i].Sum(nil); string(got.Sum(nil)) != string(want) {
-			return fmt.Errorf("bench: stream %d does not read back as it was written", i)
+	return eachConn(addr, conns, func(w *wire, k int) error {
+		for i := k; i < largeStreams; i += conns {
+			got := &arrayDigest{Hash: sha256.New()}
+			if err := w.readThrough(i, "Accept-Encoding: identity\r\n", got.take, got.end); err != nil {
+				return err
+			}
+			if want := s.digests[i].Sum(nil); string(got.Sum(nil)) != string(want) {
+				return fmt.Errorf("bench: stream %d does not read back as it was written", i)
+			}
 		}
 		return nil
 	})

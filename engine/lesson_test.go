@@ -200,8 +200,9 @@ func TestMergeDoesNotTakeAnUnackedDeleteForGranted(t *testing.T) {
 	}
 }
 
-// TestMissingSegmentIsNamed: a segment that is not there is no hole.
-func TestMissingSegmentIsNamed(t *testing.T) {
+// threeLayers is a closed store with three streams, each in a layer of its own.
+func threeLayers(t *testing.T) *memfs.FS {
+	t.Helper()
 	e, disk, _ := lessonStore(t)
 	for _, path := range []string{"p", "q", "r"} {
 		want(t, e, stream.Created, create(path, "text/plain", path))
@@ -210,6 +211,12 @@ func TestMissingSegmentIsNamed(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return disk
+}
+
+// TestMissingSegmentIsNamed: a segment that is not there is no hole.
+func TestMissingSegmentIsNamed(t *testing.T) {
+	disk := threeLayers(t)
 	names := append(filesIn(t, disk, manifest.SegmentDir), filesIn(t, disk, manifest.MetaDir)...)
 	if len(names) < 6 {
 		t.Fatalf("only %q", names)
@@ -242,14 +249,7 @@ func TestMissingSegmentIsNamed(t *testing.T) {
 // TestDamagedMetadataDeletesNothing: rows that do not verify refuse the store;
 // they never count as streams that are not there.
 func TestDamagedMetadataDeletesNothing(t *testing.T) {
-	e, disk, _ := lessonStore(t)
-	for _, path := range []string{"p", "q", "r"} {
-		want(t, e, stream.Created, create(path, "text/plain", path))
-		flushNow(t, e)
-	}
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
-	}
+	disk := threeLayers(t)
 	for _, name := range filesIn(t, disk, manifest.MetaDir) {
 		size := len(disk.Snapshot()[name])
 		for at := range size {
