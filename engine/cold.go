@@ -91,7 +91,7 @@ func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
 // goOn adds to what the segments had what follows it in memory, as of now, so that
 // a read does not end where a flush happened to. Engine.mu is held.
 func (e *Engine) goOn(r *ReadRequest, res *ReadResult) {
-	now, s, _ := e.beginRead(&ReadRequest{Path: r.Path, ID: res.ID, From: res.Next})
+	now, s, _ := e.beginRead(&ReadRequest{Path: r.Path, ID: res.ID, From: res.Next, To: r.To})
 	if s == nil || now.Next != res.Next || e.plan(s, now.Next, now.Tail, nil) {
 		return
 	}

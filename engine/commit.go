@@ -256,7 +256,7 @@ func (e *Engine) committed(b *wal.Batch) {
 			delete(e.gates, path)
 		}
 	}
-	wake := e.collectWatchers(info.touched)
+	wake := e.tell(info.touched)
 	info.reset()
 	e.unused = info
 	full := e.flush == nil && e.unflushedBytes() >= e.opts.FlushBytes

@@ -29,6 +29,11 @@ type ReadRequest struct {
 	ID   stream.ID
 	From stream.Offset // stream.OffsetMax = the tail
 
+	// To, if not 0, is where the stream ends for this read, as if it were open and
+	// had no more. Readers who ask with the same To stay in step, whatever is
+	// appended between their turns.
+	To stream.Offset
+
 	// BytesMax bounds the stored bytes returned; default 1 MiB. An append that
 	// is larger is returned alone.
 	BytesMax int
@@ -106,6 +111,9 @@ func (e *Engine) beginRead(r *ReadRequest) (ReadResult, *stream.Stream, Ticket) 
 		e.touch(s, now)
 	}
 	res := ReadResult{Info: e.durableInfo(s), ExpiresIn: -1}
+	if r.To != 0 && r.To < res.Tail {
+		res.Tail, res.Closed = r.To, false
+	}
 	res.From = min(r.From, res.Tail)
 	res.Next = res.From
 	if deadline := s.Deadline(); deadline != math.MaxInt64 {

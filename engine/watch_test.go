@@ -165,3 +165,63 @@ func TestAWatcherLeavesTheLineBeforeItIsTold(t *testing.T) {
 		t.Fatal("a change during the call did not queue the watcher again")
 	}
 }
+
+// TestInlineWatchersKnowBeforeTheCommitReturns, and see what they are told of.
+func TestInlineWatchersKnowBeforeTheCommitReturns(t *testing.T) {
+	e := mustOpen(t, Options{FS: memfs.New(), Dir: "store", Manual: true})
+	defer e.Close()
+	settle(t, e)
+	e.Create(&stream.Create{Path: "p", ContentType: "text/plain", TTL: stream.NoTTL})
+	settle(t, e)
+	info, _ := e.Head("p")
+	calls := 0
+	stop, ok := e.WatchInline("p", info.ID, func() { calls++ })
+	if !ok {
+		t.Fatal("the stream cannot be watched")
+	}
+	for i := range 3 {
+		e.Append(&stream.Append{Path: "p", ContentType: "text/plain", Body: []byte("x")})
+		if calls != i {
+			t.Fatalf("%d calls before commit %d", calls, i)
+		}
+		settle(t, e)
+	}
+	stop()
+	e.Delete("p")
+	settle(t, e)
+	if calls != 3 {
+		t.Fatalf("%d calls for 3 changes", calls)
+	}
+}
+
+// TestReadersWithOneEndStayInStep reads a stream as it was: what came later, its
+// end included, is not there.
+func TestReadersWithOneEndStayInStep(t *testing.T) {
+	e := mustOpen(t, Options{FS: memfs.New(), Dir: "store", Manual: true})
+	defer e.Close()
+	e.Create(&stream.Create{Path: "p", ContentType: "text/plain", TTL: stream.NoTTL, Body: []byte("one")})
+	settle(t, e)
+	then := read(e, ReadRequest{Path: "p"}).Tail
+	e.Append(&stream.Append{Path: "p", ContentType: "text/plain", Body: []byte("two"), Close: true})
+	settle(t, e)
+	for _, flushed := range []bool{false, true} {
+		if flushed {
+			if err := e.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			settle(t, e)
+		}
+		res := read(e, ReadRequest{Path: "p", To: then})
+		if len(res.Parts) != 1 || string(res.Parts[0]) != "one" || res.Next != then || !res.UpToDate || res.AtEnd {
+			t.Errorf("flushed %t: as it was: %q up to %d, up to date %t, at its end %t", flushed, res.Parts, res.Next, res.UpToDate, res.AtEnd)
+		}
+		for _, from := range []stream.Offset{then, then + 100} {
+			if res = read(e, ReadRequest{Path: "p", From: from, To: then}); len(res.Parts) != 0 || res.Next != then || res.AtEnd {
+				t.Errorf("flushed %t: from %d: %q up to %d", flushed, from, res.Parts, res.Next)
+			}
+		}
+		if res = read(e, ReadRequest{Path: "p", From: then}); len(res.Parts) != 1 || !res.AtEnd {
+			t.Errorf("flushed %t: as it is: %q, at its end %t", flushed, res.Parts, res.AtEnd)
+		}
+	}
+}

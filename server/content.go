@@ -76,6 +76,11 @@ func (s *Server) setBody(x *exchange, c coding) {
 	case c == codingGzip:
 		x.set(nameContentEncoding, valueGzip)
 		s.setGzip(x)
+	case !asIs(r) && x.shared:
+		if x.content == nil {
+			x.content = appendContent(make([]byte, 0, bodySize(r)), r)
+		}
+		x.resp.SetBodyRaw(x.content)
 	case !asIs(r):
 		x.setJoined(r)
 	case len(r.Parts) > 0:

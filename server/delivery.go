@@ -13,7 +13,7 @@ import (
 // end first may take the connection for its next request.
 func (f *follower) finish(out []byte) {
 	f.conn.cork()
-	f.write(f.feed.appendEnd(out))
+	f.write(appendEnd(out, f.shape))
 }
 
 // write writes one event, normally in one piece. A reader that takes nothing
@@ -63,38 +63,43 @@ func earlier(a, b time.Time) time.Time {
 
 // reserve takes the memory for an event of these parts. If there is none it is
 // false, and needs says how much it takes.
-func (f *feed) reserve(parts [][]byte) bool {
-	size := 0
-	for _, part := range parts {
-		size += len(part)
-	}
-	if f.needs = 0; size <= keepEventBytes/eventGrowthMax {
+func (g *reading) reserve(parts [][]byte) bool {
+	if g.needs = g.large(parts); g.needs <= max(keepEventBytes, g.held) {
 		return true
 	}
-	f.needs = f.eventBytes(size, parts)
-	if f.needs <= max(keepEventBytes, f.held) {
-		return true
-	}
-	f.release()
-	if f.server.responses.reserveAlone(f.needs) {
-		f.held = f.needs
+	g.release()
+	if g.server.responses.reserveAlone(g.needs) {
+		g.held = g.needs
 		return true
 	}
 	return false
 }
 
+// large is at least the size of the event that holds these parts, or 0 if that
+// surely fits a buffer.
+func (f *feed) large(parts [][]byte) int64 {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	if size <= keepEventBytes/eventGrowthMax {
+		return 0
+	}
+	return f.eventBytes(size, parts)
+}
+
 // await waits for the memory for the event that did not get any.
-func (f *feed) await(end time.Time) bool {
-	if !f.server.responses.await(f.needs, end, f.server.stop) {
+func (g *reading) await(end time.Time) bool {
+	if !g.server.responses.await(g.needs, end, g.server.stop) {
 		return false
 	}
-	f.held = f.needs
+	g.held = g.needs
 	return true
 }
 
-func (f *feed) release() {
-	f.server.responses.release(f.held)
-	f.held = 0
+func (g *reading) release() {
+	g.server.responses.release(g.held)
+	g.held = 0
 }
 
 // eventGrowthMax is how much longer an event can be than what it holds: an LF

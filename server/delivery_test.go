@@ -48,7 +48,7 @@ func TestSSEEventHasABoundedTime(t *testing.T) {
 				t.Fatal(err)
 			}
 			under := &trickle{pace: c.pace}
-			f := &follower{server: s, conn: &conn{Conn: under, exact: true}}
+			f := &follower{reading: reading{feed: &feed{server: s}}, conn: &conn{Conn: under, exact: true}}
 			if whole := f.write(make([]byte, c.size)); whole != c.whole {
 				t.Errorf("%d of %d bytes in steps of %v", under.took, c.size, c.pace)
 			}
@@ -64,7 +64,7 @@ func TestSSEEventIsCutOffWhenTheServerStops(t *testing.T) {
 			t.Fatal(err)
 		}
 		under := &trickle{pace: 15 * time.Second}
-		f := &follower{server: s, conn: &conn{Conn: under, exact: true}}
+		f := &follower{reading: reading{feed: &feed{server: s}}, conn: &conn{Conn: under, exact: true}}
 		time.AfterFunc(20*time.Second, func() { close(s.stop) })
 		began := time.Now()
 		if f.write(make([]byte, 4<<20)) {

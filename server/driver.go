@@ -139,7 +139,7 @@ func (s *Server) wait(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
 	// From here on the place is given back by closing the connection, since
 	// fasthttp may fail before it comes to the callback.
 	c.reading.Store(true)
-	f := &follower{server: s, conn: c, feed: s.newFeed(x)}
+	f := &follower{conn: c, reading: reading{feed: s.newFeed(x), place: s.newPlace(x)}}
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(net.Conn) { go f.run() })
 	return done

@@ -36,7 +36,9 @@ type exchange struct {
 	codings codings // that the client takes; none for a live read
 	asked   engine.ReadRequest
 	result  engine.ReadResult
-	loaded  bool // result is from the disk, in memory of its own
+	loaded  bool   // result is from the disk, in memory of its own
+	shared  bool   // others get the same content
+	content []byte // of result, put together for all of them
 
 	jsonErr error // why the body is not JSON
 

@@ -12,10 +12,9 @@ import (
 // notices that the client has gone. Whoever has news for it interrupts the
 // Read by a deadline in the past.
 type follower struct {
-	server *Server
-	conn   *conn
-	feed   feed
-	woken  atomic.Bool
+	conn  *conn
+	woken atomic.Bool
+	reading
 }
 
 // past is a deadline that is over, noTime one that never is.
@@ -37,7 +36,7 @@ func (f *follower) run() {
 	defer f.conn.Close()
 	f.conn.tuneLive()
 	if !f.server.readers.add(f) {
-		f.finish(f.feed.appendHead(nil, time.Now()))
+		f.finish(f.appendHead(nil, f.shape, time.Now()))
 		return
 	}
 	defer f.server.readers.remove(f)
@@ -47,7 +46,7 @@ func (f *follower) run() {
 			f.server.internalErrors.Add(1)
 		}
 	}()
-	stop, ok := f.server.engine.Watch(f.feed.path, f.feed.live.id, f.wake)
+	stop, ok := f.server.engine.Watch(f.path, f.id, f.wake)
 	if ok {
 		defer stop()
 	}
@@ -59,14 +58,14 @@ func (f *follower) follow() {
 	now := time.Now()
 	end := now.Add(s.liveTime())
 	comment := now.Add(s.opts.CommentInterval)
-	out := f.feed.appendHead(takeBuffer(), now)
-	defer f.feed.release()
+	out := f.appendHead(takeBuffer(), f.shape, now)
+	defer f.release()
 	for {
 		// Cleared before the stream is read: what happens after the read
 		// sets it again and is seen when listening.
 		f.woken.Store(false)
 		var state feedState
-		out, state = f.feed.next(out)
+		out, state = f.next(out)
 		switch {
 		case state == feedBroken || s.engine.Err() != nil:
 			return
@@ -79,7 +78,7 @@ func (f *follower) follow() {
 		case !f.write(out):
 			return
 		}
-		f.feed.release()
+		f.release()
 		if state == feedMore && cap(out) <= keepEventBytes {
 			out = out[:0]
 			continue
@@ -87,7 +86,7 @@ func (f *follower) follow() {
 		giveBuffer(out) // an idle reader holds none
 		switch state {
 		case feedFull:
-			if !f.feed.await(end) {
+			if !f.await(end) {
 				f.finish(takeBuffer())
 				return
 			}
@@ -104,7 +103,7 @@ func (f *follower) follow() {
 // and keeps the connection from looking dead meanwhile. It is false if the
 // reader has left.
 func (f *follower) idle(end time.Time, comment *time.Time) bool {
-	f.server.hooks.parked(methodGet, f.feed.path)
+	f.server.hooks.parked(methodGet, f.path)
 	for {
 		until := end
 		if comment.Before(end) {
@@ -121,7 +120,7 @@ func (f *follower) idle(end time.Time, comment *time.Time) bool {
 			return true
 		}
 		if !now.Before(*comment) {
-			out := f.feed.appendComment(takeBuffer())
+			out := appendComment(takeBuffer(), f.shape)
 			if !f.write(out) {
 				return false
 			}

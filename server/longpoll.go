@@ -13,6 +13,13 @@ func (s *Server) poll(x *exchange) outcome {
 	return s.ask(x, engine.ReadRequest{Path: view(x.head.name), ID: x.live.id, From: x.live.from}, stepPoll)
 }
 
+// pollLook is poll by what somebody has read already.
+func (s *Server) pollLook(x *exchange, r *engine.ReadResult, t *engine.Ticket) outcome {
+	x.asked = engine.ReadRequest{Path: view(x.head.name), ID: x.live.id, From: x.live.from}
+	x.loaded, x.result = false, *r
+	return s.settle(x, *t, stepPoll)
+}
+
 // polled answers a long-poll if there is something to tell.
 func (s *Server) polled(x *exchange) outcome {
 	switch {

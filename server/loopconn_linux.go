@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"slices"
 	"time"
 
 	"tailrace/internal/evloop"
@@ -17,8 +16,9 @@ type loopConn struct {
 	first, last *turn
 	turns       int
 
-	scanned int   // bytes of the input in which no head of a request ends
-	need    int   // bytes of the input that the next request has, if known
+	scanned int // bytes of the input in which no head of a request ends
+	need    int // bytes of the input that the next request has, if known
+	parked  *parkedPoll
 	held    int64 // of the budget for responses, by what is unsent
 	drained int
 
@@ -45,13 +45,17 @@ const passMax = 32
 // memory per connection that pipelines.
 const turnsMax = 64
 
-// serve takes the requests out of the input that can be handled now.
-func (lc *loopConn) serve() {
-	if lc.phase == loopDraining {
+// input implements owner: it takes the requests out of the input that can be handled now.
+func (lc *loopConn) input() {
+	switch {
+	case lc.phase == loopDraining:
 		lc.drain()
 		return
+	case lc.parked != nil && lc.Left():
+		lc.left()
+		return
 	}
-	for n := 0; lc.phase == loopServing && !lc.Closed() && !lc.Unsent() && lc.takes(); n++ {
+	for n := 0; lc.phase == loopServing && !lc.over() && !lc.Unsent() && lc.takes(); n++ {
 		if n == passMax {
 			lc.Again()
 			break
@@ -70,11 +74,14 @@ func (lc *loopConn) serve() {
 	lc.rest()
 }
 
+// over reports whether the connection is closed, or an event stream's by now.
+func (lc *loopConn) over() bool { return lc.Closed() || lc.Owner != owner(lc) }
+
 // takes reports whether the next request may be handled although others have no
 // answer yet. Only appends follow appends: what comes after them in any other
 // way is to see what they did. Nothing follows the last request.
 func (lc *loopConn) takes() bool {
-	if lc.last != nil && lc.last.last {
+	if lc.parked != nil || lc.last != nil && lc.last.last {
 		return false
 	}
 	follows := bytes.HasPrefix(lc.In(), post)
@@ -104,7 +111,7 @@ func (lc *loopConn) answer() {
 	d := lc.driver
 	out := &d.out
 	out.bytes = out.bytes[:0]
-	for t := lc.first; t != nil && t.done && !t.drop && !lc.Closed() && !lc.Unsent(); t = lc.first {
+	for t := lc.first; t != nil && t.done && !t.drop && !lc.over() && !lc.Unsent(); t = lc.first {
 		if lc.first = t.next; lc.first == nil {
 			lc.last = nil
 		}
@@ -131,12 +138,12 @@ func (lc *loopConn) answer() {
 	if len(out.bytes) > 0 {
 		lc.write(out.bytes, nil)
 	}
-	if t := lc.first; t != nil && !lc.Closed() && !lc.Unsent() {
+	if t := lc.first; t != nil && !lc.over() && !lc.Unsent() {
 		switch {
 		case t.drop:
 			lc.Close()
 		case t.live:
-			lc.handOver(t)
+			lc.wait(t)
 		}
 	}
 	if cap(out.bytes) > keepBufferBytes {
@@ -146,19 +153,19 @@ func (lc *loopConn) answer() {
 
 // write sends an answer. If that fails there is nobody to answer.
 func (lc *loopConn) write(head, body []byte) {
-	if !lc.Closed() && lc.Write(head, body) != nil {
+	if !lc.over() && lc.Write(head, body) != nil {
 		lc.Close()
 	}
 }
 
 // progress goes on after a turn has its outcome.
 func (lc *loopConn) progress() {
-	if lc.Closed() {
+	if lc.over() {
 		return
 	}
 	lc.answer()
 	lc.rest()
-	if lc.Closed() || lc.Unsent() {
+	if lc.over() || lc.Unsent() {
 		return
 	}
 	if lc.Resume(); len(lc.In()) > 0 || lc.Ended() {
@@ -176,9 +183,9 @@ func (lc *loopConn) sent() {
 // waits, with a deadline for what it waits for.
 func (lc *loopConn) rest() {
 	switch {
-	case lc.Closed():
+	case lc.over():
 		return
-	case lc.Unsent(), lc.turns > 0:
+	case lc.Unsent(), lc.turns > 0, lc.parked != nil:
 		// What is not read stays with the kernel.
 		if len(lc.In()) > 0 || lc.Ended() {
 			lc.Pause()
@@ -195,7 +202,7 @@ func (lc *loopConn) rest() {
 			return
 		}
 		// A request that is cut off has an answer, which fasthttp knows.
-		lc.handOver(nil)
+		lc.handOver()
 		return
 	}
 	lc.arm()
@@ -206,7 +213,7 @@ func (lc *loopConn) arm() {
 	o := &lc.driver.server.opts
 	now := lc.driver.loop.Now()
 	switch {
-	case lc.phase == loopDraining:
+	case lc.phase == loopDraining, lc.parked != nil:
 	case lc.Unsent():
 		allowance := time.Duration(0)
 		if n := lc.UnsentBytes(); n > prefetchBytes {
@@ -230,10 +237,12 @@ func (lc *loopConn) arm() {
 // expired ends a connection that took too long.
 func (lc *loopConn) expired() {
 	switch {
-	case lc.phase == loopDraining, lc.driver.stopping:
+	case lc.phase == loopDraining, lc.driver.stopping && lc.parked == nil:
 		lc.Close()
 	case lc.Unsent():
 		lc.Abort()
+	case lc.parked != nil:
+		lc.unpark(true)
 	case lc.turns > 0:
 	case len(lc.In()) > 0 || !lc.served:
 		lc.refuse(faultTimeout)
@@ -260,6 +269,8 @@ func (lc *loopConn) hurry() {
 	switch {
 	case lc.phase == loopDraining:
 		lc.SetDeadline(time.Now().Add(stopGrace))
+	case lc.parked != nil:
+		lc.unpark(true)
 	case lc.turns > 0 || lc.Unsent():
 	case len(lc.In()) == 0:
 		lc.Close()
@@ -301,8 +312,17 @@ func (lc *loopConn) release() {
 	lc.held = 0
 }
 
-// forget is for a connection that is closed.
-func (lc *loopConn) forget() {
+// left implements owner. Who has ended its side still gets all answers, but does
+// not wait for news.
+func (lc *loopConn) left() {
+	if lc.parked != nil {
+		lc.unpark(true)
+	}
+}
+
+// gone implements owner.
+func (lc *loopConn) gone() {
+	lc.leave()
 	lc.release()
 	lc.forgetTurns()
 }
@@ -320,18 +340,26 @@ func (lc *loopConn) forgetTurns() {
 	lc.first, lc.last, lc.turns = nil, nil, 0
 }
 
-// handOver has fasthttp serve the connection, from the turn on, or from the next
-// request. All before it is answered.
-func (lc *loopConn) handOver(t *turn) {
-	d := lc.driver
-	var raw []byte
-	if t != nil {
-		raw = t.raw
-		lc.first, lc.last, lc.turns = nil, nil, 0
-		t.conn = nil
-		d.give(t)
-	}
+// handOver has fasthttp serve the connection, from the next request on. All
+// before it is answered.
+func (lc *loopConn) handOver() {
 	fd, rest := lc.Detach()
-	defer d.ended()
-	d.server.fromLoop(fd, slices.Concat(raw, rest))
+	defer lc.driver.ended()
+	lc.driver.server.fromLoop(fd, rest)
+}
+
+// wait has a live reader wait for news. All before it is answered.
+func (lc *loopConn) wait(t *turn) {
+	s := lc.driver.server
+	t.live = false
+	switch {
+	case !s.readers.admit():
+		t.done = true
+		s.fail(t.exchange, faultTooManyReaders)
+		lc.answer()
+	case t.exchange.live.mode == modeSSE:
+		lc.follow(t)
+	default:
+		lc.park(t)
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"tailrace/engine"
 	"tailrace/internal/evloop"
+	"tailrace/internal/stream"
 )
 
 // loopDriver is the driver that serves connections by an event loop. It runs
@@ -34,7 +35,32 @@ type loopDriver struct {
 	watch           chan engine.Ticket
 	watching        bool // for the first of waiting
 
+	// Those who follow streams, and which of them have news.
+	audiences map[stream.ID]*audience
+	news      newsBox
+	told      []*audience   // memory for the next list
+	line      []*audience   // with news, or in a round
+	resting   []*audience   // with news, for the next window
+	behind    []*loopReader // that have not got all there is
+	window    uint32
+	windowEnd time.Time
+	turns     int       // of members in this window
+	clockAt   time.Time // of the engine, in this pass
+	begun     time.Time
+
+	corked   bool // between PassBegin and PassEnd
 	stopping bool
+}
+
+// owner is what a connection is at a time: one for requests, or a reader of an
+// event stream.
+type owner interface {
+	input()
+	left()
+	sent()
+	expired()
+	gone()  // it is closed
+	hurry() // the server stops
 }
 
 // commitWaitMax is how long a commit by the loop may take before the loop goes on
@@ -43,12 +69,15 @@ type loopDriver struct {
 const commitWaitMax = time.Millisecond
 
 func newLoopDriver(s *Server) (*loopDriver, error) {
-	d := &loopDriver{server: s, watch: make(chan engine.Ticket, 1)}
+	d := &loopDriver{server: s, watch: make(chan engine.Ticket, 1), audiences: make(map[stream.ID]*audience), begun: time.Now()}
 	d.in = bufio.NewReaderSize(&d.src, headerBytesMax)
 	d.out.w = bufio.NewWriterSize(&d.out, answerBytes)
 	var err error
-	d.loop, err = evloop.New(d)
-	return d, err
+	if d.loop, err = evloop.New(d); err != nil {
+		return nil, err
+	}
+	d.news.wake = d.loop.Wake
+	return d, nil
 }
 
 // run runs the loop until it was stopped.
@@ -85,7 +114,7 @@ func (d *loopDriver) adopt(fd int, rest []byte, served bool) {
 // next answer.
 func (d *loopDriver) stop() {
 	d.stopping = true
-	d.loop.All(func(c *evloop.Conn) { c.Owner.(*loopConn).hurry() })
+	d.loop.All(func(c *evloop.Conn) { c.Owner.(owner).hurry() })
 	d.ended()
 }
 
@@ -97,16 +126,25 @@ func (d *loopDriver) ended() {
 }
 
 // PassBegin implements evloop.Handler.
-func (d *loopDriver) PassBegin() { d.server.engine.Cork() }
+func (d *loopDriver) PassBegin() {
+	d.server.engine.Cork()
+	d.corked = true
+}
 
 // PassEnd implements evloop.Handler. Everything of the pass is staged: now it is
 // committed, and those are answered whose tickets are ready.
 func (d *loopDriver) PassEnd() bool {
 	kept := d.commit()
-	d.server.engine.Uncork()
-	if kept && len(d.waiting) > 0 {
-		d.resumeReady()
+	if kept {
+		if len(d.waiting) > 0 {
+			d.resumeReady()
+		}
+		d.deliver()
 	}
+	if kept {
+		d.corked = false
+	}
+	d.server.engine.Uncork()
 	return kept
 }
 
@@ -158,21 +196,35 @@ func (d *loopDriver) watchTickets() {
 }
 
 // Input implements evloop.Handler.
-func (d *loopDriver) Input(c *evloop.Conn) { c.Owner.(*loopConn).serve() }
+func (d *loopDriver) Input(c *evloop.Conn) { c.Owner.(owner).input() }
 
-// Leaving implements evloop.Handler. Who has ended its side still gets all the
-// answers.
-func (d *loopDriver) Leaving(*evloop.Conn) {}
+// Leaving implements evloop.Handler.
+func (d *loopDriver) Leaving(c *evloop.Conn) { c.Owner.(owner).left() }
 
 // Sent implements evloop.Handler.
-func (d *loopDriver) Sent(c *evloop.Conn) { c.Owner.(*loopConn).sent() }
+func (d *loopDriver) Sent(c *evloop.Conn) { c.Owner.(owner).sent() }
 
 // Expired implements evloop.Handler.
-func (d *loopDriver) Expired(c *evloop.Conn) { c.Owner.(*loopConn).expired() }
+func (d *loopDriver) Expired(c *evloop.Conn) { c.Owner.(owner).expired() }
 
 // Closed implements evloop.Handler.
 func (d *loopDriver) Closed(c *evloop.Conn) {
-	c.Owner.(*loopConn).forget()
+	c.Owner.(owner).gone()
 	d.server.conns.leave()
 	d.ended()
+}
+
+// broken ends all who follow streams: the log has failed, and there will be no
+// news.
+func (d *loopDriver) broken() {
+	d.loop.All(func(c *evloop.Conn) {
+		switch o := c.Owner.(type) {
+		case *loopReader:
+			o.Close()
+		case *loopConn:
+			if o.parked != nil {
+				o.Close()
+			}
+		}
+	})
 }

@@ -66,8 +66,8 @@ func (lc *loopConn) next() bool {
 // Until then the input stays as it is and is looked at again.
 func (lc *loopConn) handOverNext() {
 	lc.answer()
-	if lc.turns == 0 && !lc.Unsent() && !lc.Closed() && lc.phase == loopServing {
-		lc.handOver(nil)
+	if lc.turns == 0 && !lc.Unsent() && !lc.over() && lc.phase == loopServing {
+		lc.handOver()
 	}
 }
 

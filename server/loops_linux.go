@@ -16,11 +16,13 @@ type loops struct {
 	all     []*loopDriver
 	next    atomic.Uint32
 	running sync.WaitGroup
+	loads   chan struct{} // a token for each event that is being read
 }
 
 // start starts the loops: one for two processors, as the other half of the work
 // is that of the log, the kernel and what is handed over.
 func (l *loops) start(s *Server) error {
+	l.loads = make(chan struct{}, loadsMax)
 	for range max(1, runtime.GOMAXPROCS(0)/2) {
 		d, err := newLoopDriver(s)
 		if err != nil {
@@ -38,6 +40,13 @@ func (l *loops) start(s *Server) error {
 func (l *loops) stop() {
 	for _, d := range l.all {
 		d.loop.Post(d.stop)
+	}
+}
+
+// wakeAll ends all who wait for news that will not come.
+func (l *loops) wakeAll() {
+	for _, d := range l.all {
+		d.loop.Post(d.broken)
 	}
 }
 

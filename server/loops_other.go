@@ -15,6 +15,7 @@ const loopsExist = false
 func (l *loops) start(*Server) error { return nil }
 func (l *loops) stop()               {}
 func (l *loops) abort()              {}
+func (l *loops) wakeAll()            {}
 
 func (s *Server) toLoop(*conn, []byte, bool) bool { return false }
 

@@ -43,6 +43,9 @@ type Server struct {
 
 	internalErrors atomic.Int64
 	corruptReads   atomic.Int64
+	framesEncoded  atomic.Uint64
+	framesSent     atomic.Uint64
+	drops          [dropReasons]atomic.Uint64
 	hooks          hooks
 }
 
@@ -134,6 +137,7 @@ func (s *Server) watchEngine(ended <-chan struct{}) {
 	select {
 	case <-s.engine.Failed():
 		s.readers.wakeAll()
+		s.loops.wakeAll()
 	case <-ended:
 	}
 }

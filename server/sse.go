@@ -12,29 +12,19 @@ import (
 	"tailrace/internal/stream"
 )
 
-// feed turns what is read of a stream into the bytes of an SSE response. It
-// knows nothing of the connection they go to.
+// feed turns what is read of a stream into the bytes of an SSE response. It is
+// the same for all readers of the stream, and knows nothing of the connections
+// they go to.
 type feed struct {
 	server *Server
 	path   string
-	live   liveRequest
+	id     stream.ID
 	enc    sse.Encoding
-	chunks bool // HTTP/1.1: the body is chunked, so that its end is told from a break
-	told   bool // the last control event said that the reader is up to date
-
-	ahead    uint64 // cursor given to a client whose own was not behind
-	hasAhead bool
-
-	held  int64 // of the budget for responses, for the event under way
-	needs int64 // what the next event takes, if it is large
 }
 
 // newFeed copies what outlives the exchange.
-func (s *Server) newFeed(x *exchange) feed {
-	f := feed{
-		server: s, path: string(x.head.name), live: x.live, enc: sse.Base64,
-		chunks: !x.head.http10,
-	}
+func (s *Server) newFeed(x *exchange) *feed {
+	f := &feed{server: s, path: string(x.head.name), id: x.live.id, enc: sse.Base64}
 	switch {
 	case x.result.JSON:
 		f.enc = sse.JSON
@@ -44,8 +34,45 @@ func (s *Server) newFeed(x *exchange) feed {
 	return f
 }
 
-// appendHead appends the head of the response.
-func (f *feed) appendHead(dst []byte, now time.Time) []byte {
+// place is how far a reader of a feed has come, and what of its events is its
+// own. Readers at equal places get the same bytes.
+type place struct {
+	from  stream.Offset
+	floor uint64 // the least cursor to tell
+	shape shape
+	told  bool // the last control event said that the reader is up to date
+}
+
+// shape is the form of a response.
+type shape uint8
+
+const (
+	// shapeChunks is for HTTP/1.1: the body is chunked, so that its end is told
+	// from a break.
+	shapeChunks shape = 1 << iota
+
+	shapes = 1 << iota // how many there are
+)
+
+// newPlace is where the reader of a request begins.
+func (s *Server) newPlace(x *exchange) place {
+	p := place{from: x.live.from}
+	if !x.head.http10 {
+		p.shape |= shapeChunks
+	}
+	// A client that is not behind the cursor of the time gets one further on, for
+	// all of the response.
+	if now := s.engine.Now(); x.live.hasCursor && x.live.cursor >= cursorAt(now) {
+		p.floor = nextCursor(now, x.live.cursor, true, s.opts.Rand)
+	}
+	return p
+}
+
+// cursor is like that of any answer, and does not go back during the response.
+func (p *place) cursor(now time.Time) uint64 { return max(cursorAt(now), p.floor) }
+
+// appendHead appends the head of a response.
+func (f *feed) appendHead(dst []byte, sh shape, now time.Time) []byte {
 	dst = append(dst, "HTTP/1.1 200 OK\r\nDate: "...)
 	dst = now.UTC().AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 GMT")
 	dst = append(dst, "\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"...)
@@ -58,7 +85,7 @@ func (f *feed) appendHead(dst []byte, now time.Time) []byte {
 		dst = appendLine(dst, nameAllowOrigin, valueAnyOrigin)
 		dst = appendLine(dst, nameExposeHeaders, exposeHeaders)
 	}
-	if f.chunks {
+	if sh&shapeChunks != 0 {
 		// No "Connection: close", although the connection ends with the
 		// response: with it, Node's fetch takes a body that breaks off for one
 		// that is complete, and its reader would see half an event as a whole.
@@ -74,54 +101,85 @@ func appendLine(dst, name, value []byte) []byte {
 	return append(append(dst, value...), "\r\n"...)
 }
 
-// next reads on and appends at most one data event, with the control event that
-// belongs to it. It waits only for the disk and what is on its way to the log.
-func (f *feed) next(dst []byte) ([]byte, feedState) {
-	r, t := f.read()
+// judge tells what a read means for a reader. It is feedMore if the reader is to
+// be told what was read.
+func (f *feed) judge(p *place, r *engine.ReadResult, t *engine.Ticket) feedState {
 	switch {
-	case t.Wait() != nil:
-		return dst, feedBroken
-	case t.Retry:
-		return dst, feedMore
-	}
-	switch {
-	case t.Code == stream.Failed:
-		return dst, feedBroken
+	case t.Err() != nil, !t.Retry && t.Code == stream.Failed:
+		return feedBroken
 	case t.Code == stream.DataCorrupt:
 		f.server.corruptReads.Add(1)
-		return dst, feedCorrupt
+		return feedCorrupt
 	case t.Code != stream.OK:
-		return dst, feedEnd // deleted or expired: the next request will be told
-	case len(r.Parts) == 0 && f.told && !r.AtEnd:
-		return dst, feedWait
-	case !f.reserve(r.Parts):
-		return dst, feedFull
+		return feedEnd // deleted or expired: the next request will be told
+	case len(r.Parts) == 0 && p.told && !r.AtEnd:
+		return feedWait
 	}
-	dst = slices.Grow(dst, int(f.needs)) // growing bit by bit would take more
-	dst = f.appendChunk(dst, func(dst []byte) []byte {
+	return feedMore
+}
+
+// appendEvent appends what was read as one data event, with the control event
+// that belongs to it.
+func (f *feed) appendEvent(dst []byte, sh shape, cursor uint64, r *engine.ReadResult) []byte {
+	return appendChunk(dst, sh, func(dst []byte) []byte {
 		if len(r.Parts) > 0 {
 			dst = sse.AppendData(dst, f.enc, r.Parts...)
 		}
-		return sse.AppendControl(dst, f.control(&r))
+		c := sse.Control{NextOffset: r.Next.String(), UpToDate: r.UpToDate, Closed: r.AtEnd}
+		if !r.AtEnd {
+			c.Cursor = strconv.FormatUint(cursor, 10)
+		}
+		return sse.AppendControl(dst, c)
 	})
-	f.live.from, f.told = r.Next, r.UpToDate
+}
+
+// pass moves the place behind what was read, and tells what comes then.
+func (p *place) pass(r *engine.ReadResult) feedState {
+	p.from, p.told = r.Next, r.UpToDate
 	switch {
 	case r.AtEnd:
-		return dst, feedEnd
+		return feedEnd
 	case r.UpToDate:
-		return dst, feedWait
+		return feedWait
 	}
-	return dst, feedMore
+	return feedMore
+}
+
+// reading is a reader that may wait: for the disk, for the log, and for memory.
+type reading struct {
+	*feed
+	place
+	held  int64 // of the budget for responses, for the event under way
+	needs int64 // what the next event takes, if it is large
+}
+
+// next reads on and appends at most one data event, with the control event that
+// belongs to it. It waits only for the disk and what is on its way to the log.
+func (g *reading) next(dst []byte) ([]byte, feedState) {
+	r, t := g.read()
+	t.Wait() // judge looks at how it ended
+	if t.Err() == nil && t.Retry {
+		return dst, feedMore
+	}
+	switch state := g.judge(&g.place, &r, &t); {
+	case state != feedMore:
+		return dst, state
+	case !g.reserve(r.Parts):
+		return dst, feedFull
+	}
+	dst = slices.Grow(dst, int(g.needs)) // growing bit by bit would take more
+	dst = g.appendEvent(dst, g.shape, g.cursor(g.server.engine.Now()), &r)
+	return dst, g.pass(&r)
 }
 
 // read reads on, from the disk if it has to.
-func (f *feed) read() (engine.ReadResult, engine.Ticket) {
-	s := f.server
-	r := engine.ReadRequest{Path: f.path, ID: f.live.id, From: f.live.from, BytesMax: eventBytesMax}
+func (g *reading) read() (engine.ReadResult, engine.Ticket) {
+	s := g.server
+	r := engine.ReadRequest{Path: g.path, ID: g.id, From: g.from, BytesMax: eventBytesMax}
 	result, t := s.reads.Read(r)
-	s.hooks.looked(f.path)
+	s.hooks.looked(g.path)
 	if !t.Ready() {
-		s.hooks.waiting(methodGet, f.path)
+		s.hooks.waiting(methodGet, g.path)
 	}
 	if t.Wait() != nil || t.Retry || t.Code != stream.OK || !result.Cold {
 		return result, t
@@ -134,6 +192,7 @@ type feedState uint8
 
 const (
 	feedMore    feedState = iota // write it and ask again
+	feedLoad                     // nothing yet: it is read by somebody who may wait
 	feedWait                     // write it, then wait for the stream
 	feedFull                     // write it, then wait for the memory that needs says
 	feedEnd                      // write it and end the response
@@ -141,34 +200,13 @@ const (
 	feedBroken                   // close the connection
 )
 
-func (f *feed) control(r *engine.ReadResult) sse.Control {
-	c := sse.Control{NextOffset: r.Next.String(), UpToDate: r.UpToDate, Closed: r.AtEnd}
-	if !r.AtEnd {
-		c.Cursor = strconv.FormatUint(f.cursor(), 10)
-	}
-	return c
-}
-
-// cursor is like that of any answer, and does not go back during the response.
-func (f *feed) cursor() uint64 {
-	now := f.server.engine.Now()
-	current := cursorAt(now)
-	if !f.live.hasCursor || f.live.cursor < current {
-		return max(current, f.ahead)
-	}
-	if !f.hasAhead {
-		f.ahead, f.hasAhead = nextCursor(now, f.live.cursor, true, f.server.opts.Rand), true
-	}
-	return f.ahead
-}
-
-func (f *feed) appendComment(dst []byte) []byte {
-	return f.appendChunk(dst, sse.AppendComment)
+func appendComment(dst []byte, sh shape) []byte {
+	return appendChunk(dst, sh, sse.AppendComment)
 }
 
 // appendEnd ends the body the way that says it is complete.
-func (f *feed) appendEnd(dst []byte) []byte {
-	if !f.chunks {
+func appendEnd(dst []byte, sh shape) []byte {
+	if sh&shapeChunks == 0 {
 		return dst
 	}
 	return append(dst, "0\r\n\r\n"...)
@@ -177,8 +215,8 @@ func (f *feed) appendEnd(dst []byte) []byte {
 // appendChunk appends what content appends as one chunk. Its size comes first
 // and is known last, so there is room for the longest and the content moves up
 // to what is needed.
-func (f *feed) appendChunk(dst []byte, content func([]byte) []byte) []byte {
-	if !f.chunks {
+func appendChunk(dst []byte, sh shape, content func([]byte) []byte) []byte {
+	if sh&shapeChunks == 0 {
 		return content(dst)
 	}
 	const room = len("ffffffff\r\n")

@@ -18,7 +18,8 @@ type turn struct {
 
 	done    bool
 	ordered bool // it is an append that was decided: others may follow it
-	live    bool // it waits for news, which is for fasthttp
+	live    bool // it waits for news
+	polls   bool // it is a long-poll that has waited
 	drop    bool // the outcome is unknown: no answer
 	last    bool // the connection ends with the answer
 
@@ -52,7 +53,7 @@ func (d *loopDriver) give(t *turn) {
 	t.resp.Reset()
 	t.resp.Header.SetNoDefaultContentType(true)
 	t.exchange, t.conn, t.next, t.raw = nil, nil, nil, nil
-	t.step, t.done, t.ordered, t.live, t.drop, t.last, t.kept = 0, false, false, false, false, false, false
+	t.step, t.done, t.ordered, t.live, t.polls, t.drop, t.last, t.kept = 0, false, false, false, false, false, false, false
 	d.free = append(d.free, t)
 }
 
@@ -95,7 +96,11 @@ func (d *loopDriver) follow(t *turn, o outcome) {
 			t.done = true
 			return
 		case kindAgain:
-			o = s.handle(x)
+			if t.polls {
+				o = s.poll(x)
+			} else {
+				o = s.handle(x)
+			}
 			continue
 		case kindDrop:
 			t.done, t.drop = true, true

@@ -17,25 +17,26 @@ type Conn struct {
 	// Owner is the handler's.
 	Owner any
 
-	loop   *Loop
-	fd     int
-	slot   uint32
-	queued bool // in Loop.again
+	loop *Loop
+	fd   int32
+	slot uint32
 
-	in       []byte // what has been read and not consumed
-	own      bool   // in is in memory of the connection's own
-	readable bool   // there may be more to read
+	queued   bool // in Loop.again
+	own      bool // in is in memory of the connection's own
+	readable bool // there may be more to read
 	paused   bool
 	ended    bool // the peer has sent its last byte, and that was read
 	leaving  bool // the peer has ended its side, or the connection is broken
+	refused  bool // the kernel took nothing of what was offered last
 	closed   bool
+	slotted  bool // in the wheel
 
+	in   []byte // what has been read and not consumed
 	out  []byte // not yet taken by the kernel, before tail; of the connection's own
 	tail []byte // not yet taken by the kernel
 
 	deadline   int64 // ms, 0 = none
 	slotAt     int64
-	slotted    bool
 	prev, next *Conn
 }
 
@@ -48,6 +49,10 @@ func (c *Conn) Consume(n int) { c.in = c.in[n:] }
 
 // Ended reports whether the peer has sent its last byte and that is in In.
 func (c *Conn) Ended() bool { return c.ended }
+
+// Left reports whether the peer has ended its side or the connection is broken.
+// What it has sent before may be still to be read.
+func (c *Conn) Left() bool { return c.leaving || c.ended }
 
 // Closed reports whether the connection was closed or detached.
 func (c *Conn) Closed() bool { return c.closed }
@@ -99,7 +104,7 @@ func (c *Conn) read() (bool, error) {
 		}
 		buf = c.in[len(c.in):cap(c.in)]
 	}
-	n, errno := rawRead(c.fd, buf)
+	n, errno := rawRead(int(c.fd), buf)
 	switch {
 	case errno == unix.EAGAIN:
 		c.readable = false
@@ -158,6 +163,52 @@ func (c *Conn) Write(head, body []byte) error {
 	return nil
 }
 
+// Offer is Write of something that may be dropped as long as no byte of it was
+// sent: if the kernel takes nothing, nothing is kept, and Sent follows when it is
+// worth another try. What is written is kept as by Write.
+func (c *Conn) Offer(body []byte) (taken bool, err error) {
+	if c.closed {
+		return false, io.ErrClosedPipe
+	}
+	if c.Unsent() {
+		panic("evloop: a write before the last one was sent")
+	}
+	n, err := c.send(nil, body)
+	if err != nil {
+		c.leaving = true
+		return false, err
+	}
+	if n == 0 {
+		c.refused = true
+		return false, nil
+	}
+	c.tail = body[n:]
+	return true, nil
+}
+
+// End is Write of the last bytes of all, which go out together with the end of
+// the stream. If the kernel doesn't take all of them, the end is up to the caller
+// again, by CloseWrite.
+func (c *Conn) End(body []byte) error {
+	// Held back, until the end lets it go. On unix sockets there is no such thing,
+	// and nothing that could come apart.
+	unix.SetsockoptInt(int(c.fd), unix.IPPROTO_TCP, unix.TCP_CORK, 1)
+	if err := c.Write(nil, body); err != nil {
+		return err
+	}
+	if c.Unsent() {
+		unix.SetsockoptInt(int(c.fd), unix.IPPROTO_TCP, unix.TCP_CORK, 0)
+		return nil
+	}
+	return c.CloseWrite()
+}
+
+// SetSendBuffer bounds what the kernel holds of what was written. It takes about
+// twice as much for that.
+func (c *Conn) SetSendBuffer(n int) {
+	unix.SetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_SNDBUF, n) // fails on a broken connection only
+}
+
 func (c *Conn) send(head, body []byte) (int, error) {
 	total := len(head) + len(body)
 	for sent := 0; ; {
@@ -165,11 +216,11 @@ func (c *Conn) send(head, body []byte) (int, error) {
 		var errno unix.Errno
 		switch {
 		case sent < len(head) && len(body) > 0:
-			n, errno = rawWritev(c.fd, head[sent:], body)
+			n, errno = rawWritev(int(c.fd), head[sent:], body)
 		case sent < len(head):
-			n, errno = rawWrite(c.fd, head[sent:])
+			n, errno = rawWrite(int(c.fd), head[sent:])
 		default:
-			n, errno = rawWrite(c.fd, body[sent-len(head):])
+			n, errno = rawWrite(int(c.fd), body[sent-len(head):])
 		}
 		switch errno {
 		case 0:
@@ -207,7 +258,7 @@ func (c *Conn) flush() (bool, error) {
 }
 
 // CloseWrite tells the peer that nothing more will come.
-func (c *Conn) CloseWrite() error { return unix.Shutdown(c.fd, unix.SHUT_WR) }
+func (c *Conn) CloseWrite() error { return unix.Shutdown(int(c.fd), unix.SHUT_WR) }
 
 // Close closes the connection. What is unsent is dropped. The handler is told by
 // Closed.
@@ -223,7 +274,7 @@ func (c *Conn) Close() {
 // Abort is Close that makes the kernel drop what it has not delivered.
 func (c *Conn) Abort() {
 	if !c.closed {
-		unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	c.Close()
 }
@@ -239,13 +290,13 @@ func (c *Conn) Detach() (fd int, rest []byte) {
 // leave takes the connection out of everything but the kernel's memory.
 func (c *Conn) leave() int {
 	l := c.loop
-	l.poller.remove(c.fd)
+	l.poller.remove(int(c.fd))
 	l.wheel.remove(c)
 	l.drop(c)
 	giveOut(c.out)
 	c.in, c.out, c.tail = nil, nil, nil
 	c.closed = true
-	return c.fd
+	return int(c.fd)
 }
 
 // Buffers for output that the kernel did not take.

@@ -41,7 +41,8 @@ type Handler interface {
 	// although c is paused and not everything may have been read.
 	Leaving(c *Conn)
 
-	// Sent says that the kernel has taken what it had not when it was written.
+	// Sent says that the kernel has taken what it had not when it was written, or
+	// may take what was offered.
 	Sent(c *Conn)
 
 	// Expired says that the connection's deadline has passed. There is none then.
@@ -69,6 +70,8 @@ type Loop struct {
 	before  []*Conn // those of the last pass, to be used again
 
 	asleep atomic.Bool // a post has to ring
+	woken  atomic.Bool // a pass is wanted
+	alarm  time.Time   // a pass is wanted then
 	mu     sync.Mutex
 	posted []func()
 	ran    []func() // the last ones, to be used again
@@ -135,10 +138,20 @@ func (l *Loop) Post(f func()) bool {
 	return true
 }
 
-// Wake makes the loop run a pass. It may be called from everywhere.
+// Wake makes the loop run a pass that begins after the call. It may be called
+// from everywhere.
 func (l *Loop) Wake() {
+	l.woken.Store(true)
 	if l.asleep.Load() && l.asleep.CompareAndSwap(true, false) {
 		l.poller.ring()
+	}
+}
+
+// WakeAt makes the loop run a pass at a time, or before. It is called in the
+// loop's goroutine.
+func (l *Loop) WakeAt(t time.Time) {
+	if l.alarm.IsZero() || t.Before(l.alarm) {
+		l.alarm = t
 	}
 }
 
@@ -167,7 +180,7 @@ func (l *Loop) All(f func(*Conn)) {
 // After an error the socket is still the caller's. It is called in the loop's
 // goroutine.
 func (l *Loop) Adopt(fd int, rest []byte, owner any) (*Conn, error) {
-	c := &Conn{loop: l, fd: fd, Owner: owner, in: rest, own: len(rest) > 0}
+	c := &Conn{loop: l, fd: int32(fd), Owner: owner, in: rest, own: len(rest) > 0}
 	if n := len(l.free); n > 0 {
 		c.slot, l.free = l.free[n-1], l.free[:n-1]
 	} else {
@@ -239,23 +252,22 @@ func (l *Loop) end(err error) error {
 
 // wait waits until there is something to do.
 func (l *Loop) wait() ([]unix.EpollEvent, error) {
-	if len(l.again) > 0 {
-		return l.poller.wait(0)
-	}
-	if events := l.poller.poll(); len(events) > 0 {
+	if events := l.poller.poll(); len(events) > 0 || len(l.again) > 0 {
 		return events, nil
 	}
 	l.asleep.Store(true)
 	defer l.asleep.Store(false)
-	l.mu.Lock()
-	waiting := len(l.posted) > 0
-	l.mu.Unlock()
-	if waiting {
+	if l.woken.Load() {
 		return nil, nil
 	}
 	d := time.Duration(-1)
 	if next := l.wheel.next(); next > 0 {
 		d = max(0, time.Until(l.base.Add(time.Duration(next)*time.Millisecond)))
+	}
+	if !l.alarm.IsZero() {
+		if rest := max(0, time.Until(l.alarm)); d < 0 || rest < d {
+			d = rest
+		}
 	}
 	return l.poller.wait(d)
 }
@@ -264,6 +276,10 @@ func (l *Loop) wait() ([]unix.EpollEvent, error) {
 // has gone on without the caller.
 func (l *Loop) pass(events []unix.EpollEvent) bool {
 	l.now = time.Now()
+	l.woken.Store(false) // before anything that it may be about is looked at
+	if !l.alarm.After(l.now) {
+		l.alarm = time.Time{}
+	}
 	l.handler.PassBegin()
 	// First those that were left over: an event may add to them.
 	l.again, l.before = l.before[:0], l.again
@@ -285,7 +301,9 @@ func (l *Loop) pass(events []unix.EpollEvent) bool {
 	if !l.handler.PassEnd() {
 		return false
 	}
-	l.wheel.advance(l.ms(time.Now()), l.handler.Expired)
+	if !l.wheel.advance(l.ms(time.Now()), l.handler.Expired) {
+		l.Wake()
+	}
 	return true
 }
 
@@ -318,13 +336,14 @@ func (l *Loop) event(e *unix.EpollEvent) {
 	if left {
 		c.leaving = true
 	}
-	if e.Events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 && c.Unsent() {
+	if e.Events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 && (c.refused || c.Unsent()) {
 		sent, err := c.flush()
 		if err != nil {
 			c.Close()
 			return
 		}
 		if sent {
+			c.refused = false
 			l.handler.Sent(c)
 		}
 	}

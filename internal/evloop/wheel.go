@@ -91,17 +91,25 @@ func (w *wheel) next() int64 {
 	panic("evloop: a wheel that is not empty has no slot")
 }
 
-// advance moves on to now and calls expired for each connection whose deadline
-// has passed. It may close connections and set deadlines.
-func (w *wheel) advance(now int64, expired func(*Conn)) {
-	for {
+// expiredMax is how many connections expire in a pass. More make a pass longer.
+const expiredMax = 256
+
+// advance moves on to now and calls expired for connections whose deadline has
+// passed. It may close connections and set deadlines. It is false if there are
+// more.
+func (w *wheel) advance(now int64, expired func(*Conn)) bool {
+	for left := expiredMax; ; {
 		at := w.next()
 		if at == 0 || at > now {
 			w.now = max(w.now, now)
-			return
+			return true
 		}
 		w.now = at
-		for i := w.index(at); w.slots[i] != nil; {
+		for i := w.index(at); w.slots[i] != nil; left-- {
+			if left == 0 {
+				w.now = at - 1 // the slot comes again
+				return false
+			}
 			c := w.slots[i]
 			w.remove(c)
 			switch {

@@ -1,0 +1,314 @@
+package server
+
+import (
+	"time"
+
+	"tailrace/internal/evloop"
+)
+
+// loopReader is an SSE reader on a loop: a place in a stream, and nothing that
+// waits for it there. What the kernel does not take is not kept but made again
+// when it does, then with all that has come since; only what it took in part is
+// kept.
+type loopReader struct {
+	*evloop.Conn
+	audience *audience
+	at       int32 // in the audience
+
+	place
+	frame    *frame // of which the kernel has taken a part
+	unsent   int    // of it, when the time for taking more began
+	comments time.Duration
+	ends     time.Duration // both on the clock of the driver
+
+	behind  bool // in line for the next event
+	loading bool // the next event is being read
+	stalled bool // the kernel takes nothing
+	ending  bool // as soon as the event under way is sent
+}
+
+// follow makes the connection of a turn one of an SSE reader. All before it is
+// answered.
+func (lc *loopConn) follow(t *turn) {
+	d, s, x := lc.driver, lc.driver.server, t.exchange
+	now := d.loop.Now()
+	r := &loopReader{Conn: lc.Conn, place: s.newPlace(x)}
+	a := d.audience(x)
+	r.audience = a
+	a.add(r)
+	lc.Owner = r
+	lc.first, lc.last, lc.turns = nil, nil, 0
+	d.give(t)
+	r.comments = d.since(now.Add(s.opts.CommentInterval))
+	r.ends = d.since(now.Add(s.liveTime()))
+	r.SetSendBuffer(liveSendBuffer)
+	r.Consume(len(r.In()))
+	r.Resume()
+	r.begin(now)
+}
+
+// begin sends the head, and with it the first event.
+func (r *loopReader) begin(now time.Time) {
+	a := r.audience
+	if a.feed.server.engine.Err() != nil {
+		r.Close()
+		return
+	}
+	head := a.feed.appendHead(takeBuffer(), r.shape, now)
+	f, state := a.frame(&r.place)
+	if state == feedMore {
+		head = append(head, f.bytes...)
+		r.took(f)
+		if state = f.next; state == feedEnd {
+			r.last(&frame{bytes: head, kept: true})
+			return
+		}
+	}
+	err := r.Write(head, nil)
+	giveBuffer(head)
+	switch {
+	case err != nil:
+		r.Close()
+	case r.Unsent():
+		r.ending = state == feedEnd
+		r.stall()
+	case a.driver.stopping:
+		r.finish()
+	default:
+		r.arm()
+		r.do(state)
+	}
+}
+
+// took notes that the reader is going to have an event.
+func (r *loopReader) took(f *frame) {
+	floor := r.floor
+	r.place = f.then
+	r.floor = floor
+	r.audience.driver.server.framesSent.Add(1)
+}
+
+// do goes on after an event, or without one.
+func (r *loopReader) do(state feedState) {
+	d := r.audience.driver
+	switch state {
+	case feedMore:
+		if !r.behind {
+			r.behind = true
+			d.behind = append(d.behind, r)
+		}
+	case feedWait:
+		if r.Left() {
+			r.Close()
+			return
+		}
+		d.parked(r.audience.feed.path)
+	case feedLoad:
+		r.load()
+	case feedEnd:
+		r.finish()
+	case feedBroken, feedCorrupt:
+		r.Close() // without an end, since this is none of the stream
+	}
+}
+
+// hear implements member.
+func (r *loopReader) hear() {
+	if !r.busy() {
+		r.next()
+	}
+}
+
+// busy tells that the reader comes to its next event by itself.
+func (r *loopReader) busy() bool {
+	return r.behind || r.loading || r.stalled || r.ending
+}
+
+// next sends the next event, if there is one.
+func (r *loopReader) next() {
+	if f, state := r.audience.frame(&r.place); state == feedMore {
+		r.give(f)
+	} else {
+		r.do(state)
+	}
+}
+
+// give sends an event.
+func (r *loopReader) give(f *frame) {
+	if f.next == feedEnd {
+		r.took(f)
+		r.last(f)
+		return
+	}
+	taken, err := r.Offer(f.bytes)
+	switch {
+	case err != nil:
+		r.Close()
+	case !taken:
+		r.stall()
+	case r.Unsent():
+		r.took(f)
+		if !r.audience.driver.server.pin(f) {
+			r.drop(dropMemory)
+			return
+		}
+		r.frame = f
+		r.stall()
+	default:
+		r.took(f)
+		r.do(f.next)
+	}
+}
+
+// stall waits until the kernel takes more.
+func (r *loopReader) stall() {
+	d := r.audience.driver
+	r.stalled, r.unsent = true, r.UnsentBytes()
+	r.SetDeadline(d.loop.Now().Add(d.server.opts.SlowTimeout))
+}
+
+// moves tells whether a stalled reader has taken as much in its time as it had to.
+func (r *loopReader) moves() bool {
+	took := r.unsent - r.UnsentBytes()
+	return took > 0 && float64(took) >= min(writeStep, bodyRateMin*r.audience.driver.server.opts.SlowTimeout.Seconds())
+}
+
+// sent implements owner: the kernel takes more again.
+func (r *loopReader) sent() {
+	r.stalled = false
+	r.unpin()
+	if r.ending || r.audience.driver.stopping {
+		r.finish()
+		return
+	}
+	r.arm()
+	r.next()
+}
+
+func (r *loopReader) unpin() {
+	if r.frame != nil {
+		r.audience.driver.server.unpin(r.frame)
+		r.frame = nil
+	}
+}
+
+// arm sets the deadline of a reader that is not stalled.
+func (r *loopReader) arm() {
+	r.SetDeadline(r.audience.driver.begun.Add(min(r.comments, r.ends)))
+}
+
+// expired implements owner.
+func (r *loopReader) expired() {
+	d := r.audience.driver
+	now := d.since(time.Now())
+	switch {
+	case r.stalled && r.moves():
+		r.stall()
+		return
+	case r.stalled:
+		r.drop(dropSlow)
+		return
+	case now >= r.ends:
+		r.finish()
+		return
+	case now >= r.comments:
+		r.comments = now + d.server.opts.CommentInterval
+		taken, err := r.Offer(comments[r.shape])
+		if err != nil {
+			r.Close()
+			return
+		}
+		if !taken || r.Unsent() {
+			r.stall()
+			return
+		}
+	}
+	r.arm()
+}
+
+// comments are what keeps a connection from looking dead, by shape.
+var comments = func() (all [shapes][]byte) {
+	for sh := range all {
+		all[sh] = appendComment(nil, shape(sh))
+	}
+	return all
+}()
+
+// input implements owner. What the reader may send is ignored: its request was
+// the last on the connection. One that has ended its side is seen off when it has
+// all there is.
+func (r *loopReader) input() {
+	r.Consume(len(r.In()))
+	if r.Ended() && !r.busy() {
+		r.Close()
+	}
+}
+
+// left implements owner. It is not called, as the connection is never paused.
+func (r *loopReader) left() {}
+
+// hurry implements owner.
+func (r *loopReader) hurry() {
+	if !r.Unsent() {
+		r.finish()
+		return
+	}
+	r.ending = true
+	r.SetDeadline(time.Now().Add(stopDelivery))
+}
+
+// finish ends the response the way that says it is complete.
+func (r *loopReader) finish() { r.last(&frame{bytes: appendEnd(nil, r.shape), kept: true}) }
+
+// last writes the last bytes of the response, and ends the connection.
+func (r *loopReader) last(f *frame) {
+	d := r.audience.driver
+	f.kept = true // leaving may be the end of the audience and its frames
+	r.leave()
+	lc := &loopConn{Conn: r.Conn, driver: d, served: true, phase: loopEnding}
+	lc.Owner = lc
+	err := lc.End(f.bytes)
+	if err != nil || lc.Unsent() && !lc.hold(f) {
+		lc.Close()
+		return
+	}
+	lc.rest()
+	if d.stopping && lc.Unsent() && !lc.Closed() {
+		lc.SetDeadline(time.Now().Add(stopDelivery))
+	}
+}
+
+// hold keeps the memory of a last event until it is sent. It is false if too much
+// is kept already.
+func (lc *loopConn) hold(f *frame) bool {
+	if f.pins == 0 && f.held > 0 {
+		lc.held, f.held = f.held, 0
+		return true
+	}
+	n := int64(len(f.bytes))
+	if !lc.driver.server.responses.reserve(n) {
+		return false
+	}
+	lc.held = n
+	return true
+}
+
+// drop gives up a reader. It can come back to its offset.
+func (r *loopReader) drop(why dropReason) {
+	r.audience.driver.server.dropped(why, r.audience.feed.path)
+	r.Abort()
+}
+
+// gone implements owner: the connection is closed.
+func (r *loopReader) gone() { r.leave() }
+
+// leave takes the reader out of the audience.
+func (r *loopReader) leave() {
+	r.unpin()
+	r.audience.remove(r.at)
+	r.audience.driver.server.readers.leave()
+	r.ending = true
+}
+
+// move implements member.
+func (r *loopReader) move(at int32) { r.at = at }
