@@ -1,8 +1,11 @@
 package bench
 
 import (
+	"encoding/base64"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 // The tests here keep the benchmarks honest: what is compared has to be the
@@ -88,5 +91,56 @@ func TestEachAppendAloneIsSynced(t *testing.T) {
 	}
 	if got := after.Syncs - before.Syncs; got < appends {
 		t.Errorf("%d appends were answered after %d syncs", appends, got)
+	}
+}
+
+// TestAudienceSeesWhatIsWrong: a reader takes what comes in any pieces, and no
+// message that is missing, comes twice or went astray.
+func TestAudienceSeesWhatIsWrong(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	chunk := func(text string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(text), text) }
+	event := func(messages ...message) string {
+		var body []byte
+		for _, m := range messages {
+			body = append(body, make([]byte, messageBytes)...)
+			m.put(body[len(body)-messageBytes:])
+		}
+		return "event: data\ndata:" + base64.StdEncoding.EncodeToString(body) + "\n\nevent: control\ndata:{}\n\n"
+	}
+	at := func(sender uint32, number uint64) message { return message{stream: 7, sender: sender, number: number} }
+	right := event(at(0, 0), at(1, 0), at(0, 1)) + ":\n\n" + event(at(1, 1))
+	for name, c := range map[string]struct {
+		answer string
+		ok     bool
+	}{
+		"right":                 {head + chunk(right) + "0\r\n\r\n", true},
+		"an event in two":       {head + chunk(right[:20]) + chunk(right[20:]) + "0\r\n\r\n", true},
+		"gap":                   {head + chunk(event(at(0, 0), at(0, 2))), false},
+		"twice":                 {head + chunk(event(at(0, 0))) + chunk(event(at(0, 0))), false},
+		"first missing":         {head + chunk(event(at(3, 1))), false},
+		"other stream":          {head + chunk(event(message{stream: 8})), false},
+		"half a message":        {head + chunk("event: data\ndata:AAAA\n\n"), false},
+		"end within an event":   {head + chunk(right[:20]) + "0\r\n\r\n", false},
+		"more after the end":    {head + "0\r\n\r\n0", false},
+		"chunk of a wrong size": {head + "3\r\n:\n\n\n\r\n", false},
+		"refused":               {"HTTP/1.1 503 Service Unavailable\r\n\r\n", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for piece := 1; piece <= len(c.answer); piece += 1 + piece/3 {
+				r, seen := reader{kind: readSSE, stream: 7}, tally{}
+				var err error
+				for part := range slices.Chunk([]byte(c.answer), piece) {
+					if err = r.take(part, time.Now().UnixNano(), &seen); err != nil {
+						break
+					}
+				}
+				if (err == nil) != c.ok {
+					t.Fatalf("in pieces of %d: %v", piece, err)
+				}
+				if c.ok && (seen.messages != 4 || seen.events != 2 || len(seen.lat) != 4 || r.got != 4 || !r.begun || r.phase != phaseDone) {
+					t.Errorf("in pieces of %d: %+v of %+v", piece, seen, r)
+				}
+			}
+		})
 	}
 }

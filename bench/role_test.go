@@ -31,6 +31,9 @@ type role struct {
 	Manual  bool    // an engine that does nothing by itself, without a server
 	Floor   *answer // what to answer, if it is the floor
 	File    string  // what to send, if it is the floor of large reads
+	Live    int     // so many live readers may stay for as long as they like
+
+	Audience bool // no server, but the readers of one
 }
 
 // answer is a response, whatever the request.
@@ -51,6 +54,7 @@ type order struct {
 	Profile        string // begin a CPU profile
 	ProfileEnd     bool
 	Heap           string // write a heap profile
+	Audience       *audienceOrder
 }
 
 // state is what a child says after each order, and once when it is ready.
@@ -67,18 +71,22 @@ type state struct {
 	HeapInUse    uint64
 	Descriptors  int
 	Cold         *coldResult
+	LiveReaders  int64
+	Audience     *audienceState
 	Failure      string
 }
 
 // actor is a child process in its role.
 type actor struct {
-	addr    string
-	opened  time.Duration
-	fs      countFS
-	engine  *engine.Engine // nil for the floor, as is server
-	server  *server.Server // nil without HTTP
-	cold    *coldResult
-	profile *os.File
+	addr     string
+	opened   time.Duration
+	fs       countFS
+	engine   *engine.Engine // nil for the floor, as is server
+	server   *server.Server // nil without HTTP
+	cold     *coldResult
+	audience *audience // nil if it is not one
+	seen     audienceState
+	profile  *os.File
 }
 
 // play serves until in ends, which it does when the parent does.
@@ -118,7 +126,11 @@ func (a *actor) end() error {
 	return errors.Join(err, a.engine.Close())
 }
 
-func (a *actor) start(r role) error {
+func (a *actor) start(r role) (err error) {
+	if r.Audience {
+		a.audience, err = newAudience()
+		return err
+	}
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -145,11 +157,24 @@ func (a *actor) start(r role) error {
 	if a.opened = time.Since(begin); r.Manual {
 		return ln.Close()
 	}
-	if a.server, err = server.New(a.engine, server.Options{}); err != nil {
+	if a.server, err = server.New(a.engine, r.server()); err != nil {
 		return err
 	}
 	go a.server.Serve(ln)
 	return nil
+}
+
+// server has places for all live readers and for some other connections, and
+// ends none of them while a benchmark lasts.
+func (r *role) server() server.Options {
+	if r.Live == 0 {
+		return server.Options{}
+	}
+	const others = 1000
+	return server.Options{
+		ConnsMax: r.Live + others, LiveMax: r.Live + others,
+		LiveTime: 24 * time.Hour, LongPollTimeout: 24 * time.Hour, IdleTimeout: 24 * time.Hour,
+	}
 }
 
 // fileHandler sends a file, by sendfile.
@@ -192,6 +217,8 @@ func (a *actor) obey(o order) error {
 		a.cold, err = o.Cold.obey(a.engine, a.fs.counts)
 	case o.Flush:
 		err = a.engine.Flush()
+	case o.Audience != nil:
+		a.seen, err = a.audience.obey(o.Audience)
 	}
 	if err != nil {
 		return err
@@ -232,6 +259,12 @@ func (a *actor) state(err error) state {
 	if a.engine != nil {
 		s.Engine = a.engine.Stats()
 		s.Batches = s.Engine.Batches
+	}
+	if a.server != nil {
+		s.LiveReaders = a.server.LiveReaders()
+	}
+	if a.audience != nil {
+		s.Audience = &a.seen
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
