@@ -204,12 +204,24 @@ func BenchmarkManyStreams(b *testing.B) {
 // its bound.
 func checkBound(b *testing.B, what string, got, bound float64) {
 	b.Helper()
-	if got <= bound {
-		return
+	if got > bound {
+		outOfBound(b, what, got, bound)
 	}
+}
+
+// checkAtLeast does so for a figure that is to be large.
+func checkAtLeast(b *testing.B, what string, got, bound float64) {
+	b.Helper()
+	if got < bound {
+		outOfBound(b, what, got, bound)
+	}
+}
+
+func outOfBound(b *testing.B, what string, got, bound float64) {
+	b.Helper()
+	complain := b.Logf
 	if *strict {
-		b.Errorf("%s: %.4g, the bound is %.4g", what, got, bound)
-		return
+		complain = b.Errorf
 	}
-	b.Logf("%s: %.4g, the bound is %.4g", what, got, bound)
+	complain("%s: %.4g, the bound is %.4g", what, got, bound)
 }
