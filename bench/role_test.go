@@ -59,21 +59,23 @@ type order struct {
 
 // state is what a child says after each order, and once when it is ready.
 type state struct {
-	Addr         string
-	Opened       time.Duration
-	CPU          time.Duration
-	Syncs        int64
-	Reads        int64
-	ReadBytes    int64
-	SegmentsMade int64
-	Engine       engine.Stats
-	Batches      uint64
-	HeapInUse    uint64
-	Descriptors  int
-	Cold         *coldResult
-	LiveReaders  int64
-	Audience     *audienceState
-	Failure      string
+	Addr          string
+	Opened        time.Duration
+	CPU           time.Duration
+	Syncs         int64
+	Reads         int64
+	ReadBytes     int64
+	SegmentsMade  int64
+	Engine        engine.Stats
+	Batches       uint64
+	HeapInUse     uint64
+	Descriptors   int
+	Cold          *coldResult
+	LiveReaders   int64
+	FramesEncoded uint64 // events put together for SSE readers, and sent to one
+	FramesSent    uint64
+	Audience      *audienceState
+	Failure       string
 }
 
 // actor is a child process in its role.
@@ -262,6 +264,7 @@ func (a *actor) state(err error) state {
 	}
 	if a.server != nil {
 		s.LiveReaders = a.server.LiveReaders()
+		s.FramesEncoded, s.FramesSent = frames(a.server)
 	}
 	if a.audience != nil {
 		s.Audience = &a.seen
@@ -279,3 +282,7 @@ func (a *actor) state(err error) state {
 	}
 	return s
 }
+
+// frames is how many events the server put together for SSE readers, and how
+// many it sent. It does not tell yet; both are 0 until it does.
+func frames(*server.Server) (encoded, sent uint64) { return 0, 0 }
