@@ -21,6 +21,7 @@ type template struct {
 	streams int           // to choose from, at random
 	fresh   *atomic.Int64 // or the number of the next stream, which nobody used before
 	want    int           // status
+	message bool          // the body is one, and says each time what it is
 }
 
 func newTemplate(method, query, headers string, body []byte, want int) template {
@@ -40,6 +41,13 @@ func newTemplate(method, query, headers string, body []byte, want int) template 
 func appendRequest(streams, size int) template {
 	t := newTemplate("POST", "", "Content-Type: "+binary+"\r\n", bytes.Repeat([]byte{'x'}, size), 204)
 	t.streams = streams
+	return t
+}
+
+// messageRequest appends a message to one of so many streams.
+func messageRequest(streams int) template {
+	t := appendRequest(streams, messageBytes)
+	t.message = true
 	return t
 }
 
@@ -64,6 +72,9 @@ type client struct {
 	at   int
 	in   []byte // received and not yet used begins here
 	have int
+
+	sender uint32
+	sent   []uint64 // messages that were answered, by stream; nil if it sends none
 }
 
 func dial(addr string, t *template) (*client, error) {
@@ -71,7 +82,11 @@ func dial(addr string, t *template) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{conn: conn, text: bytes.Clone(t.text), at: t.digits, in: make([]byte, 16<<10)}, nil
+	c := &client{conn: conn, text: bytes.Clone(t.text), at: t.digits, in: make([]byte, 16<<10)}
+	if t.message {
+		c.sent = make([]uint64, t.streams)
+	}
+	return c, nil
 }
 
 // exchange sends the request for stream n and returns the status of the answer.
@@ -82,6 +97,10 @@ func (c *client) exchange(n int) (int, error) {
 
 // answer returns the parts of an answer. They are valid until the next one.
 func (c *client) answer(n int) (status int, head, body []byte, err error) {
+	if c.sent != nil {
+		m := message{stream: uint32(n), sender: c.sender, number: c.sent[n]}
+		m.put(c.text[len(c.text)-messageBytes:])
+	}
 	for i := c.at + nameDigits - 1; i >= c.at; i-- {
 		c.text[i] = byte('0' + n%10)
 		n /= 10

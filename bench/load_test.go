@@ -18,6 +18,7 @@ type load struct {
 	template template
 	clients  []*client
 	chance   []*rand.Rand
+	audience *child // who reads all that is appended, if somebody does
 	runs     []run
 }
 
@@ -29,6 +30,7 @@ type run struct {
 	cpu     time.Duration // of the server
 	syncs   int64
 	lat     []time.Duration // of each answer, sorted
+	seen    audienceState
 }
 
 // rate is operations per second, perCPU per CPU-second of the server.
@@ -45,6 +47,7 @@ func newLoad(tb testing.TB, name string, server *child, t template, conns int) *
 			tb.Fatal(err)
 		}
 		tb.Cleanup(func() { c.conn.Close() })
+		c.sender = uint32(i)
 		l.clients = append(l.clients, c)
 		l.chance = append(l.chance, rand.New(rand.NewPCG(firstSeed(), uint64(i))))
 	}
@@ -52,18 +55,37 @@ func newLoad(tb testing.TB, name string, server *child, t template, conns int) *
 }
 
 // turn runs the load in a closed loop, without noting anything for a tenth of
-// the time first.
+// the time first. What was appended has reached its readers before the time of
+// the server is taken: they belong to what it costs.
 func (l *load) turn(tb testing.TB, d time.Duration) {
 	tb.Helper()
 	l.drive(tb, d/10)
+	if l.audience != nil {
+		l.audience.await(tb, l.sent())
+		l.audience.watch(tb, audienceOrder{Forget: true})
+	}
 	before := l.server.do(tb, order{})
 	r := l.drive(tb, d)
+	if l.audience != nil {
+		r.seen = l.audience.await(tb, l.sent())
+	}
 	after := l.server.do(tb, order{})
 	r.cpu, r.syncs = after.CPU-before.CPU, after.Syncs-before.Syncs
 	if r.ops == 0 {
 		tb.Fatalf("bench: %s answered nothing in %v", l.name, d)
 	}
 	l.runs = append(l.runs, r)
+}
+
+// sent is how many messages each stream was sent so far.
+func (l *load) sent() []uint64 {
+	all := make([]uint64, l.template.streams)
+	for _, c := range l.clients {
+		for i, n := range c.sent {
+			all[i] += n
+		}
+	}
+	return all
 }
 
 func (l *load) drive(tb testing.TB, d time.Duration) run {
@@ -111,6 +133,9 @@ func (l *load) loop(c *client, chance *rand.Rand, over *atomic.Bool) (run, error
 		case t.want:
 			r.ops++
 			r.lat = append(r.lat, time.Since(at))
+			if c.sent != nil {
+				c.sent[n]++
+			}
 		case 503:
 			r.refused++
 		default:

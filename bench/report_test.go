@@ -46,6 +46,16 @@ func (l *load) median(figure func(*run) float64) float64 {
 	return median(all)
 }
 
+// less is the median over the turns of how much a figure exceeds that of another
+// load in the same turn.
+func (l *load) less(other *load, figure func(*run) float64) float64 {
+	var all []float64
+	for i := range l.runs {
+		all = append(all, figure(&l.runs[i])-figure(&other.runs[i]))
+	}
+	return median(all)
+}
+
 // over is the median over the turns of how a figure compares with that of
 // another load in the same turn.
 func (l *load) over(other *load, figure func(*run) float64) float64 {
