@@ -144,3 +144,27 @@ func TestAudienceSeesWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+// TestAudienceTellsAnEndFromABreak: a server that stops ends its responses, one
+// that dies does not.
+func TestAudienceTellsAnEndFromABreak(t *testing.T) {
+	const readers = 10
+	for name, stop := range map[string]func(c *child){
+		"end":   func(c *child) { c.end(t) },
+		"break": func(c *child) { c.kill(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, audience := startLive(t, 1, readers), startAudience(t)
+			audience.connect(t, server, readersOrder{Kind: readSSE, Readers: readers, Streams: 1})
+			stop(server)
+			s := audience.watch(t, audienceOrder{Ends: true})
+			finished, broken := readers, 0
+			if name == "break" {
+				finished, broken = broken, finished
+			}
+			if s.Finished != finished || s.Broken != broken {
+				t.Errorf("%d readers saw an end and %d a break, want %d and %d", s.Finished, s.Broken, finished, broken)
+			}
+		})
+	}
+}

@@ -119,7 +119,8 @@ func (a *actor) end() error {
 	if a.engine == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	// Longer than any bound: BenchmarkStop says how long it took.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error
 	if a.server != nil {
