@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -41,12 +42,12 @@ func (a *audience) obey(o *audienceOrder) (audienceState, error) {
 	case o.Connect != nil:
 		err = a.connect(o.Connect)
 	case o.Await != nil:
-		err = a.await(func() bool {
+		a.await(func() bool {
 			missing = a.missing(o.Await)
 			return missing == 0
 		})
 	case o.Ends:
-		err = a.await(func() bool { return a.finished+a.broken == len(a.readers) })
+		a.await(func() bool { return a.finished+a.broken == len(a.readers) })
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -55,17 +56,18 @@ func (a *audience) obey(o *audienceOrder) (audienceState, error) {
 	}
 	s := a.tally.state()
 	s.Begun, s.Finished, s.Broken, s.Missing = a.begun, a.finished, a.broken, missing
-	return s, err
+	return s, cmp.Or(a.failure, err)
 }
 
-// await waits until done, under the lock, or for as long as it has patience.
-func (a *audience) await(done func() bool) error {
+// await waits until done, which is asked under the lock, or something is wrong,
+// for as long as it has patience.
+func (a *audience) await(done func() bool) {
 	for deadline := time.Now().Add(audiencePatience); ; {
 		a.mu.Lock()
-		over, err := done(), a.failure
+		over := done() || a.failure != nil
 		a.mu.Unlock()
-		if over || err != nil || time.Now().After(deadline) {
-			return err
+		if over || time.Now().After(deadline) {
+			return
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -124,14 +126,14 @@ func (a *audience) connect(o *readersOrder) error {
 
 func (a *audience) awaitBeginning() error {
 	var begun, ended int
-	err := a.await(func() bool {
+	a.await(func() bool {
 		begun, ended = a.begun, a.finished+a.broken
 		return begun == len(a.readers) || ended > 0
 	})
-	if err == nil && (begun < len(a.readers) || ended > 0) {
-		err = fmt.Errorf("bench: of %d readers %d have begun and %d have ended", len(a.readers), begun, ended)
+	if begun < len(a.readers) || ended > 0 {
+		return fmt.Errorf("bench: of %d readers %d have begun and %d have ended", len(a.readers), begun, ended)
 	}
-	return err
+	return nil
 }
 
 // addressReaders is how many readers come from one address of the loopback

@@ -19,7 +19,11 @@
 // HTTP servers run in a process of their own, which is this test binary with
 // another role, so that their CPU time is theirs alone. Client and server share
 // the machine: operations per second depend on the client too, operations per
-// CPU-second of the server (ops/cpu-s) hardly do.
+// CPU-second of the server (ops/cpu-s) hardly do. The readers of thousands of
+// live streams are a third process, the audience: it checks that each message
+// comes to each reader, once and in order, which fails always too, and takes as
+// little of the shared cores as it can. A process needs a descriptor for each
+// connection.
 //
 // Results and how to make them comparable: results/README.md.
 package bench
