@@ -285,5 +285,8 @@ func (a *actor) state(err error) state {
 }
 
 // frames is how many events the server put together for SSE readers, and how
-// many it sent. It does not tell yet; both are 0 until it does.
-func frames(*server.Server) (encoded, sent uint64) { return 0, 0 }
+// many it sent.
+func frames(s *server.Server) (encoded, sent uint64) {
+	st := s.Stats()
+	return st.FramesEncoded, st.FramesSent
+}
