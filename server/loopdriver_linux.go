@@ -31,6 +31,8 @@ type loopDriver struct {
 
 	waiting, waited []*turn // for tickets, oldest first; and memory for the next list
 	free            []*turn
+	conns           []*loopConn   // to be used again
+	retired         []*loopConn   // the same, after the pass
 	late            engine.Ticket // of the last commit by the loop: not ready if that is late
 	watch           chan engine.Ticket
 	watching        bool // for the first of waiting
@@ -98,7 +100,8 @@ func (d *loopDriver) adopt(fd int, rest []byte, served bool) {
 		d.server.conns.leave()
 		return
 	}
-	lc := &loopConn{driver: d, served: served}
+	lc := d.newConn()
+	lc.served = served
 	c, err := d.loop.Adopt(fd, rest, lc)
 	if err != nil {
 		d.server.opts.Logger.Warn("cannot serve a connection", "err", err)
@@ -108,6 +111,19 @@ func (d *loopDriver) adopt(fd int, rest []byte, served bool) {
 	}
 	lc.Conn = c
 	lc.arm()
+}
+
+// newConn takes a connection that became an event stream, or makes one. One for
+// each of many readers would leave memory full of holes.
+func (d *loopDriver) newConn() *loopConn {
+	n := len(d.conns)
+	if n == 0 {
+		return &loopConn{driver: d}
+	}
+	lc := d.conns[n-1]
+	d.conns = d.conns[:n-1]
+	*lc = loopConn{driver: d}
+	return lc
 }
 
 // stop ends the connections that wait for a request; the others end with their
@@ -129,6 +145,11 @@ func (d *loopDriver) ended() {
 func (d *loopDriver) PassBegin() {
 	d.server.engine.Cork()
 	d.corked = true
+	if n := min(len(d.retired), turnsKept-len(d.conns)); n > 0 {
+		d.conns = append(d.conns, d.retired[:n]...)
+	}
+	clear(d.retired)
+	d.retired = d.retired[:0]
 }
 
 // PassEnd implements evloop.Handler. Everything of the pass is staged: now it is

@@ -15,16 +15,16 @@ type loopReader struct {
 	audience *audience
 	at       int32 // in the audience
 
+	behind  bool // in line for the next event
+	loading bool // the next event is being read
+	stalled bool // the kernel takes nothing
+	ending  bool // as soon as the event under way is sent
+
 	place
 	frame    *frame // of which the kernel has taken a part
 	unsent   int    // of it, when the time for taking more began
 	comments time.Duration
 	ends     time.Duration // both on the clock of the driver
-
-	behind  bool // in line for the next event
-	loading bool // the next event is being read
-	stalled bool // the kernel takes nothing
-	ending  bool // as soon as the event under way is sent
 }
 
 // follow makes the connection of a turn one of an SSE reader. All before it is
@@ -38,6 +38,7 @@ func (lc *loopConn) follow(t *turn) {
 	a.add(r)
 	lc.Owner = r
 	lc.first, lc.last, lc.turns = nil, nil, 0
+	d.retired = append(d.retired, lc)
 	d.give(t)
 	r.comments = d.since(now.Add(s.opts.CommentInterval))
 	r.ends = d.since(now.Add(s.liveTime()))
@@ -265,7 +266,8 @@ func (r *loopReader) last(f *frame) {
 	d := r.audience.driver
 	f.kept = true // leaving may be the end of the audience and its frames
 	r.leave()
-	lc := &loopConn{Conn: r.Conn, driver: d, served: true, phase: loopEnding}
+	lc := d.newConn()
+	lc.Conn, lc.served, lc.phase = r.Conn, true, loopEnding
 	lc.Owner = lc
 	err := lc.End(f.bytes)
 	if err != nil || lc.Unsent() && !lc.hold(f) {

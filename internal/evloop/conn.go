@@ -22,7 +22,6 @@ type Conn struct {
 	slot uint32
 
 	queued   bool // in Loop.again
-	own      bool // in is in memory of the connection's own
 	readable bool // there may be more to read
 	paused   bool
 	ended    bool // the peer has sent its last byte, and that was read
@@ -31,13 +30,47 @@ type Conn struct {
 	closed   bool
 	slotted  bool // in the wheel
 
-	in   []byte // what has been read and not consumed
-	out  []byte // not yet taken by the kernel, before tail; of the connection's own
-	tail []byte // not yet taken by the kernel
+	*data // &nothing if there is none
 
 	deadline   int64 // ms, 0 = none
 	slotAt     int64
 	prev, next *Conn
+}
+
+// data is what is on its way on a connection. One that is idle has none of its
+// own.
+type data struct {
+	in   []byte // what has been read and not consumed
+	own  bool   // in is in memory of the connection's own
+	out  []byte // not yet taken by the kernel, before tail; of the connection's own
+	tail []byte // not yet taken by the kernel
+}
+
+// nothing is the data of all idle connections. Nobody writes to it.
+var nothing data
+
+// busy gives the connection data of its own.
+func (c *Conn) busy() {
+	if c.data != &nothing {
+		return
+	}
+	l := c.loop
+	if n := len(l.spare); n > 0 {
+		c.data, l.spare = l.spare[n-1], l.spare[:n-1]
+	} else {
+		c.data = new(data)
+	}
+}
+
+// idle takes it back if there is none any more.
+func (c *Conn) idle() {
+	if c.data == &nothing || len(c.in) > 0 || c.Unsent() {
+		return
+	}
+	if *c.data = (data{}); len(c.loop.spare) < spareMax {
+		c.loop.spare = append(c.loop.spare, c.data)
+	}
+	c.data = &nothing
 }
 
 // In is what has been read and not consumed. It is valid until the handler
@@ -45,7 +78,11 @@ type Conn struct {
 func (c *Conn) In() []byte { return c.in }
 
 // Consume takes the first n bytes out of In.
-func (c *Conn) Consume(n int) { c.in = c.in[n:] }
+func (c *Conn) Consume(n int) {
+	if n > 0 {
+		c.in = c.in[n:]
+	}
+}
 
 // Ended reports whether the peer has sent its last byte and that is in In.
 func (c *Conn) Ended() bool { return c.ended }
@@ -124,6 +161,7 @@ func (c *Conn) read() (bool, error) {
 	if len(c.in) > 0 {
 		c.in = c.in[:len(c.in)+n]
 	} else {
+		c.busy()
 		c.in, c.own = buf[:n], false
 	}
 	return true, nil
@@ -132,8 +170,10 @@ func (c *Conn) read() (bool, error) {
 // settle moves what is left of the input out of the loop's own buffer.
 func (c *Conn) settle() {
 	switch {
-	case len(c.in) == 0:
+	case len(c.in) == 0 && c.Unsent():
 		c.in, c.own = nil, false
+	case len(c.in) == 0:
+		c.idle()
 	case !c.own:
 		c.in, c.own = slices.Clone(c.in), true
 	}
@@ -155,11 +195,13 @@ func (c *Conn) Write(head, body []byte) error {
 		return err
 	}
 	if n < len(head) {
+		c.busy()
 		c.out = append(takeOut(), head[n:]...)
 		c.tail = body
-		return nil
+	} else if n < len(head)+len(body) {
+		c.busy()
+		c.tail = body[n-len(head):]
 	}
-	c.tail = body[n-len(head):]
 	return nil
 }
 
@@ -182,7 +224,10 @@ func (c *Conn) Offer(body []byte) (taken bool, err error) {
 		c.refused = true
 		return false, nil
 	}
-	c.tail = body[n:]
+	if n < len(body) {
+		c.busy()
+		c.tail = body[n:]
+	}
 	return true, nil
 }
 
@@ -239,6 +284,9 @@ func (c *Conn) send(head, body []byte) (int, error) {
 
 // flush sends what is unsent. It is true when all is.
 func (c *Conn) flush() (bool, error) {
+	if !c.Unsent() {
+		return true, nil
+	}
 	n, err := c.send(c.out, c.tail)
 	if err != nil {
 		return false, err
@@ -254,6 +302,7 @@ func (c *Conn) flush() (bool, error) {
 		return false, nil
 	}
 	c.tail = nil
+	c.idle()
 	return true, nil
 }
 
@@ -293,8 +342,11 @@ func (c *Conn) leave() int {
 	l.poller.remove(int(c.fd))
 	l.wheel.remove(c)
 	l.drop(c)
-	giveOut(c.out)
-	c.in, c.out, c.tail = nil, nil, nil
+	if c.data != &nothing {
+		giveOut(c.out)
+		c.in, c.out, c.tail = nil, nil, nil
+		c.idle()
+	}
 	c.closed = true
 	return int(c.fd)
 }

@@ -28,6 +28,9 @@ const (
 	turnsMax = 4
 )
 
+// spareMax bounds the data that waits for connections: memory per loop.
+const spareMax = 1024
+
 // Handler gives meaning to what connections send. All calls come from the
 // goroutine of the loop, none may block, and each may close any connection.
 type Handler interface {
@@ -68,6 +71,7 @@ type Loop struct {
 	free    []uint32
 	again   []*Conn // to get a turn in the next pass without an event
 	before  []*Conn // those of the last pass, to be used again
+	spare   []*data // to be used again
 
 	asleep atomic.Bool // a post has to ring
 	woken  atomic.Bool // a pass is wanted
@@ -180,7 +184,11 @@ func (l *Loop) All(f func(*Conn)) {
 // After an error the socket is still the caller's. It is called in the loop's
 // goroutine.
 func (l *Loop) Adopt(fd int, rest []byte, owner any) (*Conn, error) {
-	c := &Conn{loop: l, fd: int32(fd), Owner: owner, in: rest, own: len(rest) > 0}
+	c := &Conn{loop: l, fd: int32(fd), Owner: owner, data: &nothing}
+	if len(rest) > 0 {
+		c.busy()
+		c.in, c.own = rest, true
+	}
 	if n := len(l.free); n > 0 {
 		c.slot, l.free = l.free[n-1], l.free[:n-1]
 	} else {
