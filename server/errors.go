@@ -33,6 +33,7 @@ const (
 	faultDuplicateParameter
 	faultInvalidOffset
 	faultInvalidLive
+	faultInvalidIDs
 	faultOffsetRequired
 	faultContentTypeRequired
 	faultInvalidContentType
@@ -139,6 +140,7 @@ func buildCatalogue() (c [faults]refusal) {
 	own(faultDuplicateParameter, 400, "duplicate_parameter", "a query parameter is given more than once")
 	own(faultInvalidOffset, 400, "invalid_offset", "the offset is not one that this server gave out")
 	own(faultInvalidLive, 400, "invalid_live", "live is neither long-poll nor sse")
+	own(faultInvalidIDs, 400, "invalid_ids", "ids is neither true nor false")
 	own(faultOffsetRequired, 400, "offset_required", "a live read needs an offset")
 	own(faultContentTypeRequired, 400, "content_type_required", "an append with a body needs a Content-Type")
 	own(faultInvalidContentType, 400, "invalid_content_type", "the Content-Type is not a media type, or too long")

@@ -42,7 +42,9 @@ func (s *Server) parse(x *exchange) fault {
 	}
 	switch x.head.method {
 	case methodGet:
-		x.live.query, f = parseQuery(x.head.query)
+		if x.live.query, f = parseQuery(x.head.query); f == faultNone {
+			f = x.live.goOn(x.head.values[fieldLastEventID])
+		}
 		if x.live.mode == modeCatchUp {
 			x.codings = x.parseCodings()
 		}

@@ -73,7 +73,7 @@ func TestPreflightAllowsWhatTheProtocolNeeds(t *testing.T) {
 	for f := range fields {
 		name := fieldNames[f]
 		wanted := strings.HasPrefix(name, "stream-") || strings.HasPrefix(name, "producer-") ||
-			f == fieldContentType || f == fieldIfNoneMatch
+			f == fieldContentType || f == fieldIfNoneMatch || f == fieldLastEventID
 		if has := strings.Contains(allowed, ","+name+","); has != wanted {
 			t.Errorf("%s allowed: %v, want %v", name, has, wanted)
 		}

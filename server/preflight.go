@@ -11,7 +11,7 @@ var (
 	// allowHeaders are the request headers that a page of another origin may
 	// send.
 	allowHeaders = []byte(strings.Join([]string{
-		"Content-Type", "Authorization", "If-None-Match",
+		"Content-Type", "Authorization", "If-None-Match", "Last-Event-ID",
 		"Stream-Closed", "Stream-TTL", "Stream-Expires-At",
 		"Stream-Seq", "Stream-Expected-Offset",
 		"Stream-Forked-From", "Stream-Fork-Offset", "Stream-Fork-Sub-Offset",

@@ -25,6 +25,11 @@ type query struct {
 	// hasCursor is set if a cursor was given that is a number. Others are
 	// taken as absent, as a cursor only ever tells caches apart.
 	hasCursor bool
+
+	// ids asks for events with ids, and for going on behind the one that the client
+	// had last.
+	ids  bool
+	back bool // the client has told its last one
 }
 
 // The parameters that mean something; others are ignored.
@@ -32,6 +37,7 @@ const (
 	paramOffset = iota
 	paramLive
 	paramCursor
+	paramIDs
 	params
 )
 
@@ -77,6 +83,15 @@ func parseQuery(raw []byte) (query, fault) {
 	if given[paramCursor] {
 		q.parseCursor(values[paramCursor])
 	}
+	if given[paramIDs] {
+		switch value, _ := unescape(values[paramIDs]); string(value) {
+		case "true":
+			q.ids = true
+		case "false":
+		default:
+			return q, faultInvalidIDs
+		}
+	}
 	return q, faultNone
 }
 
@@ -92,8 +107,24 @@ func paramOf(key []byte) (int, bool) {
 		return paramLive, true
 	case "cursor":
 		return paramCursor, true
+	case "ids":
+		return paramIDs, true
 	}
 	return 0, false
+}
+
+// goOn has an event stream with ids begin where the client's last one ended,
+// which it tells when it connects again by itself, with the same query.
+func (q *query) goOn(lastID []byte) fault {
+	if !q.ids || q.mode != modeSSE || len(lastID) == 0 {
+		return faultNone
+	}
+	from, err := stream.ParseOffset(lastID)
+	if err != nil {
+		return faultInvalidOffset
+	}
+	q.now, q.from, q.back = false, from, true
+	return faultNone
 }
 
 func (q *query) parseOffset(raw []byte) fault {

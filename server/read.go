@@ -63,6 +63,8 @@ func (s *Server) read(x *exchange) outcome {
 	}
 	q, r := &x.live.query, &x.result
 	switch {
+	case q.back && r.AtEnd && q.from >= r.Tail:
+		return s.answerNothing(x) // by which a browser knows not to come again
 	case q.mode == modeSSE:
 		x.live.id, x.live.from = r.ID, min(q.from, r.Tail)
 		return live

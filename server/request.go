@@ -45,6 +45,7 @@ const (
 	fieldExpect
 	fieldIfNoneMatch
 	fieldAcceptEncoding
+	fieldLastEventID
 	fieldClosed
 	fieldTTL
 	fieldExpiresAt
@@ -68,6 +69,7 @@ var fieldNames = [fields]string{
 	fieldExpect:         "expect",
 	fieldIfNoneMatch:    "if-none-match",
 	fieldAcceptEncoding: "accept-encoding",
+	fieldLastEventID:    "last-event-id",
 	fieldClosed:         "stream-closed",
 	fieldTTL:            "stream-ttl",
 	fieldExpiresAt:      "stream-expires-at",
@@ -206,6 +208,8 @@ func fieldOf(name []byte) (field, bool) {
 		from, to = fieldExpect, fieldExpect
 	case 'i':
 		from, to = fieldIfNoneMatch, fieldIfNoneMatch
+	case 'l':
+		from, to = fieldLastEventID, fieldLastEventID
 	case 's':
 		from, to = fieldClosed, fieldForkSubOffset
 	case 'p':

@@ -51,6 +51,9 @@ const (
 	// from a break.
 	shapeChunks shape = 1 << iota
 
+	// shapeIDs is for those who asked for ids.
+	shapeIDs
+
 	shapes = 1 << iota // how many there are
 )
 
@@ -59,6 +62,9 @@ func (s *Server) newPlace(x *exchange) place {
 	p := place{from: x.live.from}
 	if !x.head.http10 {
 		p.shape |= shapeChunks
+	}
+	if x.live.ids {
+		p.shape |= shapeIDs
 	}
 	// A client that is not behind the cursor of the time gets one further on, for
 	// all of the response.
@@ -75,7 +81,7 @@ func (p *place) cursor(now time.Time) uint64 { return max(cursorAt(now), p.floor
 func (f *feed) appendHead(dst []byte, sh shape, now time.Time) []byte {
 	dst = append(dst, "HTTP/1.1 200 OK\r\nDate: "...)
 	dst = now.UTC().AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 GMT")
-	dst = append(dst, "\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"...)
+	dst = append(dst, "\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\n"...)
 	if f.enc == sse.Base64 {
 		dst = append(dst, "Stream-SSE-Data-Encoding: base64\r\n"...)
 	}
@@ -122,15 +128,24 @@ func (f *feed) judge(p *place, r *engine.ReadResult, t *engine.Ticket) feedState
 // that belongs to it.
 func (f *feed) appendEvent(dst []byte, sh shape, cursor uint64, r *engine.ReadResult) []byte {
 	return appendChunk(dst, sh, func(dst []byte) []byte {
+		next := r.Next.String()
 		if len(r.Parts) > 0 {
-			dst = sse.AppendData(dst, f.enc, r.Parts...)
+			dst = sse.AppendData(appendID(dst, sh, next), f.enc, r.Parts...)
 		}
-		c := sse.Control{NextOffset: r.Next.String(), UpToDate: r.UpToDate, Closed: r.AtEnd}
+		c := sse.Control{NextOffset: next, UpToDate: r.UpToDate, Closed: r.AtEnd}
 		if !r.AtEnd {
 			c.Cursor = strconv.FormatUint(cursor, 10)
 		}
-		return sse.AppendControl(dst, c)
+		return sse.AppendControl(appendID(dst, sh, next), c)
 	})
+}
+
+// appendID gives the next event an id: where the reader goes on after it.
+func appendID(dst []byte, sh shape, next string) []byte {
+	if sh&shapeIDs == 0 {
+		return dst
+	}
+	return sse.AppendID(dst, next)
 }
 
 // pass moves the place behind what was read, and tells what comes then.

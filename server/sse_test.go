@@ -20,7 +20,7 @@ func TestSSEHeadIsThatOfAnEventStream(t *testing.T) {
 	f.create("b", "", binary)
 	r := &response{Response: f.follow("a?offset=-1").head}
 	r.wantHeaders(t, everyResponse...)
-	r.wantHeaders(t, "Content-Type: text/event-stream", "Cache-Control: no-cache", "X-Accel-Buffering: no", "Connection:",
+	r.wantHeaders(t, "Content-Type: text/event-stream", "Cache-Control: no-cache, no-transform", "X-Accel-Buffering: no", "Connection:",
 		"Content-Length:", "ETag:", "Stream-SSE-Data-Encoding:")
 	if len(r.TransferEncoding) != 1 || r.TransferEncoding[0] != "chunked" {
 		t.Errorf("transfer encoding %v", r.TransferEncoding)

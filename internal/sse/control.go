@@ -38,6 +38,13 @@ func AppendControl(dst []byte, c Control) []byte {
 	return append(append(dst, '}'), eventEnd...)
 }
 
+// AppendID begins the event that is appended next with an id. A browser sends that
+// of the last event back when it connects again. The id has no end of line.
+func AppendID(dst []byte, id string) []byte {
+	dst = append(dst, "id: "...)
+	return append(append(dst, id...), '\n')
+}
+
 // AppendComment appends a comment, which readers ignore. Writing it now and then
 // keeps an idle connection open on its way and shows when the reader is gone.
 func AppendComment(dst []byte) []byte {
