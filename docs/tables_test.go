@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	flagLine    = regexp.MustCompile(`(?m)^ +--([a-z0-9-]+)(?: [a-z]+)?  +(.*)$`)
+	flagLine    = regexp.MustCompile(`(?m)^ +--([a-z0-9-]+)( [a-z]+)?  +(.*)$`)
 	flagDefault = regexp.MustCompile(`\(default (.*)\)$`)
 )
 
@@ -24,8 +24,11 @@ func TestFlagsAreThoseOfTheHelp(t *testing.T) {
 	}
 	var actual []string
 	for _, m := range flagLine.FindAllStringSubmatch(output(t, "serve", "--help"), -1) {
-		def := "false" // of a switch, which the help leaves out
-		if d := flagDefault.FindStringSubmatch(m[2]); d != nil {
+		def := "false" // of a switch, which the help leaves out, as it does a 0
+		if m[2] == " int" {
+			def = "0"
+		}
+		if d := flagDefault.FindStringSubmatch(m[3]); d != nil {
 			def = strings.Trim(d[1], `"`)
 		}
 		actual = append(actual, row(m[1], def))
@@ -65,12 +68,12 @@ func TestErrorsAreThoseOfTheCatalogue(t *testing.T) {
 // TestRetryAfterComesWithTheStatusesNamed holds the sentence on errors.md
 // against the catalogue.
 func TestRetryAfterComesWithTheStatusesNamed(t *testing.T) {
-	const sentence = "Errors with status 503 carry\n`Retry-After`."
+	const sentence = "Errors with status 503, and\n`too_many_from_address`, carry `Retry-After`."
 	if !strings.Contains(read(t, "errors.md"), sentence) {
 		t.Fatalf("errors.md does not say: %s", sentence)
 	}
 	for _, e := range server.Catalogue() {
-		if e.Retry != (e.Status == 503) {
+		if e.Retry != (e.Status == 503 || e.Code == "too_many_from_address") {
 			t.Errorf("%s (%d): Retry-After is %t", e.Code, e.Status, e.Retry)
 		}
 	}

@@ -26,6 +26,10 @@ func (f *fixture) dial() *client {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	return f.clientOf(c)
+}
+
+func (f *fixture) clientOf(c net.Conn) *client {
 	f.t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(patience))
 	return &client{t: f.t, conn: c, in: bufio.NewReader(c)}

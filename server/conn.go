@@ -13,6 +13,7 @@ import (
 type conn struct {
 	net.Conn
 	owner *conns
+	peer  *peer
 	tls   bool
 	plain bool // a loop can serve it
 
@@ -110,7 +111,7 @@ func (c *conn) abort() error {
 		err = c.Conn.Close()
 		c.release()
 		if c.reading.Load() {
-			c.owner.readers.leave()
+			c.owner.readers.leave(c.peer)
 		}
 		c.owner.remove(c, true)
 	})

@@ -10,6 +10,8 @@ import (
 // conns is the set of open connections.
 type conns struct {
 	max       int
+	peers     peers
+	drops     *drops
 	readers   *readers
 	responses *budget
 
@@ -19,24 +21,29 @@ type conns struct {
 	stopping bool
 }
 
-// add takes a connection in, if there may be one more.
-func (s *conns) add(c net.Conn) (*conn, bool) {
+// add takes a connection in, or says why not.
+func (s *conns) add(c net.Conn) (*conn, fault) {
 	w := s.wrap(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping || s.places >= s.max {
-		return nil, false
+		return nil, faultTooManyConnections
 	}
+	p, ok := s.peers.enter(c.RemoteAddr())
+	if !ok {
+		return nil, faultTooManyFromAddress
+	}
+	w.peer = p
 	s.places++
 	s.note(w)
-	return w, true
+	return w, faultNone
 }
 
 // adopt takes in a connection that has its place already, and of which the rest
 // was read before.
-func (s *conns) adopt(c net.Conn, rest []byte) *conn {
+func (s *conns) adopt(c net.Conn, p *peer, rest []byte) *conn {
 	w := s.wrap(c)
-	w.ahead = rest
+	w.peer, w.ahead = p, rest
 	w.used.Store(len(rest) > 0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +52,8 @@ func (s *conns) adopt(c net.Conn, rest []byte) *conn {
 }
 
 // leave gives up the place of a connection that is not in the set.
-func (s *conns) leave() {
+func (s *conns) leave(p *peer) {
+	p.leave()
 	s.mu.Lock()
 	s.places--
 	s.mu.Unlock()
@@ -81,6 +89,9 @@ func (s *conns) note(w *conn) {
 // remove takes a connection out of the set, and if it ends with that, gives up
 // its place.
 func (s *conns) remove(c *conn, ends bool) {
+	if ends {
+		c.peer.leave()
+	}
 	s.mu.Lock()
 	delete(s.open, c)
 	if ends {

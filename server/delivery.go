@@ -36,6 +36,9 @@ func (f *follower) write(out []byte) bool {
 		}
 		piece := out[:min(len(out), writeStep)]
 		if _, err := f.conn.Write(piece); err != nil {
+			if isTimeout(err) {
+				f.server.drops.of(dropSlow, f.path)
+			}
 			f.conn.giveUp()
 			return false
 		}

@@ -129,11 +129,11 @@ func (s *Server) await(x *exchange, next step) outcome {
 
 // wait lets a live reader wait at the tail.
 func (s *Server) wait(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
-	if !s.readers.admit() {
-		return s.fail(x, faultTooManyReaders)
+	if f := s.readers.admit(c.peer); f != faultNone {
+		return s.fail(x, f)
 	}
 	if x.live.mode == modeLongPoll {
-		defer s.readers.leave()
+		defer s.readers.leave(c.peer)
 		return s.park(ctx, x, c)
 	}
 	// From here on the place is given back by closing the connection, since

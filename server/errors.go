@@ -49,6 +49,7 @@ const (
 	faultForkOffsetRequired
 	faultTooManyReaders
 	faultTooManyConnections
+	faultTooManyFromAddress
 	faultInternal
 	faults
 )
@@ -156,11 +157,12 @@ func buildCatalogue() (c [faults]refusal) {
 	own(faultForkOffsetRequired, 400, "fork_offset_required", "Stream-Fork-Sub-Offset needs Stream-Fork-Offset")
 	own(faultTooManyReaders, 503, "too_many_readers", "as many live readers are connected as there may be")
 	own(faultTooManyConnections, 503, "too_many_connections", "as many connections are open as there may be")
+	own(faultTooManyFromAddress, 429, "too_many_from_address", "as many connections or live readers come from this address as may")
 	own(faultInternal, 500, "internal", "the server has a fault of its own, which it has logged")
 
 	for i := range c {
 		e := &c[i]
-		e.Retry = e.Status == 503
+		e.Retry = e.Status == 503 || fault(i) == faultTooManyFromAddress
 		e.body = envelope(e.Code, e.Message)
 	}
 	return c

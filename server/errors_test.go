@@ -205,19 +205,20 @@ func (f *fixture) snapshot() string {
 // named here.
 func TestCatalogueHasNoCodeThatIsNeverSent(t *testing.T) {
 	sent := map[string]string{
-		"unsupported_version":  "TestOtherVersionsAreRefused",
-		"request_timeout":      "TestSilentClientsAreTimedOut",
-		"incomplete_body":      "TestBrokenBodyAppendsNothing",
-		"overloaded":           "TestBodyBudgetIsAnAnswer",
-		"internal":             "TestPanicIsContained",
-		"data_corrupt":         "TestCorruptDataIsAnAnswer",
-		"too_many_readers":     "TestTooManyReadersAreRefused",
-		"too_many_connections": "TestTooManyConnectionsAreRefused",
-		"too_many_streams":     "TestLimitsOfTheEngineAreAnswers",
-		"too_many_producers":   "TestLimitsOfTheEngineAreAnswers",
-		"fork_too_deep":        "TestForksOfForksAreBounded",
-		"memory_full":          "TestLimitsOfTheEngineAreAnswers",
-		"disk_full":            "TestFullDiskIsAnAnswer",
+		"unsupported_version":   "TestOtherVersionsAreRefused",
+		"request_timeout":       "TestSilentClientsAreTimedOut",
+		"incomplete_body":       "TestBrokenBodyAppendsNothing",
+		"overloaded":            "TestBodyBudgetIsAnAnswer",
+		"internal":              "TestPanicIsContained",
+		"data_corrupt":          "TestCorruptDataIsAnAnswer",
+		"too_many_readers":      "TestTooManyReadersAreRefused",
+		"too_many_connections":  "TestTooManyConnectionsAreRefused",
+		"too_many_from_address": "TestAddressesHaveTheirLimits",
+		"too_many_streams":      "TestLimitsOfTheEngineAreAnswers",
+		"too_many_producers":    "TestLimitsOfTheEngineAreAnswers",
+		"fork_too_deep":         "TestForksOfForksAreBounded",
+		"memory_full":           "TestLimitsOfTheEngineAreAnswers",
+		"disk_full":             "TestFullDiskIsAnAnswer",
 	}
 	for _, c := range refusals {
 		sent[c.code] = "refusals"

@@ -68,9 +68,11 @@ func (f *follower) follow() {
 		out, state = f.next(out)
 		switch {
 		case state == feedBroken || s.engine.Err() != nil:
+			s.drops.of(dropFailed, f.path)
 			return
 		case state == feedCorrupt:
 			f.write(out) // without an end, since this is none of the stream
+			s.drops.of(dropCorrupt, f.path)
 			return
 		case state == feedEnd, s.stopped(), !time.Now().Before(end):
 			f.finish(out)

@@ -173,6 +173,9 @@ func TestSSEGivesUpSlowReaders(t *testing.T) {
 		}
 		f.append("a", part, binary)
 	}
+	if n := f.server.Stats().Dropped["slow"]; n != 1 {
+		t.Errorf("%d clients were dropped as slow", n)
+	}
 	// It comes back to where it was and gets the rest.
 	if _, err := io.Copy(io.Discard, slow.head.Body); err == nil {
 		t.Error("the response of a reader that was given up ends as if it were complete")

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // listener accepts connections for as long as the server runs. fasthttp ends
@@ -20,7 +22,7 @@ type listener struct {
 
 	// refusing bounds the goroutines that tell clients there is no room.
 	refusing chan struct{}
-	noRoom   []byte
+	cors     bool
 
 	closeOnce sync.Once
 	closeErr  error
@@ -50,7 +52,7 @@ const refusingMax = 64
 func (s *Server) newListener(ln net.Listener) *listener {
 	return &listener{
 		Listener: ln, conns: &s.conns, stop: s.stop, logger: s.opts.Logger,
-		refusing: make(chan struct{}, refusingMax), noRoom: noRoom(!s.opts.DisableCORS),
+		refusing: make(chan struct{}, refusingMax), cors: !s.opts.DisableCORS,
 	}
 }
 
@@ -72,10 +74,11 @@ func (l *listener) Accept() (net.Conn, error) {
 			wait = min(2*wait, acceptWaitMax)
 			continue
 		}
-		if w, ok := l.conns.add(c); ok {
+		w, f := l.conns.add(c)
+		if f == faultNone {
 			return w, nil
 		}
-		l.refuse(c)
+		l.refuse(c, f)
 		wait = acceptWaitMin
 	}
 }
@@ -106,7 +109,8 @@ func (l *listener) pause(d time.Duration) bool {
 }
 
 // refuse tells a client that there is no room for it.
-func (l *listener) refuse(c net.Conn) {
+func (l *listener) refuse(c net.Conn, f fault) {
+	l.conns.drops.note(dropRefused)
 	select {
 	case l.refusing <- struct{}{}:
 	default:
@@ -119,7 +123,7 @@ func (l *listener) refuse(c net.Conn) {
 		if c.SetDeadline(time.Now().Add(lingerTime)) != nil {
 			return
 		}
-		if _, err := c.Write(l.noRoom); err != nil {
+		if _, err := c.Write(noRoom(f, l.cors)); err != nil {
 			return
 		}
 		(&conn{Conn: c, owner: l.conns}).drain()
@@ -127,12 +131,12 @@ func (l *listener) refuse(c net.Conn) {
 }
 
 // noRoom is the whole response to a connection too many.
-func noRoom(cors bool) []byte {
-	r := &catalogue[faultTooManyConnections]
-	b := fmt.Appendf(nil, "HTTP/1.1 %d Service Unavailable\r\nContent-Type: %s\r\nContent-Length: %d\r\n"+
+func noRoom(f fault, cors bool) []byte {
+	r := &catalogue[f]
+	b := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n"+
 		"Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\n"+
 		"X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: cross-origin\r\n",
-		r.Status, valueJSON, len(r.body))
+		r.Status, fasthttp.StatusMessage(r.Status), valueJSON, len(r.body))
 	if cors {
 		b = append(b, "Access-Control-Allow-Origin: *\r\n"...)
 	}

@@ -26,17 +26,24 @@ type readers struct {
 	ended    sync.WaitGroup
 }
 
-// admit takes a place for a reader, if there is one.
-func (r *readers) admit() bool {
-	if r.count.Add(1) <= r.max {
-		return true
+// admit takes a place for a reader, or says why there is none.
+func (r *readers) admit(p *peer) fault {
+	if r.count.Add(1) > r.max {
+		r.count.Add(-1)
+		return faultTooManyReaders
 	}
-	r.count.Add(-1)
-	return false
+	if !p.follow() {
+		r.count.Add(-1)
+		return faultTooManyFromAddress
+	}
+	return faultNone
 }
 
 // leave gives the place back.
-func (r *readers) leave() { r.count.Add(-1) }
+func (r *readers) leave(p *peer) {
+	p.unfollow()
+	r.count.Add(-1)
+}
 
 // add registers a reader that has a goroutine of its own. It is false if the
 // server is stopping.

@@ -240,11 +240,13 @@ func (lc *loopConn) expired() {
 	case lc.phase == loopDraining, lc.driver.stopping && lc.parked == nil:
 		lc.Close()
 	case lc.Unsent():
+		lc.driver.server.drops.note(dropSlow)
 		lc.Abort()
 	case lc.parked != nil:
 		lc.unpark(true)
 	case lc.turns > 0:
 	case len(lc.In()) > 0 || !lc.served:
+		lc.driver.server.drops.note(dropSlow)
 		lc.refuse(faultTimeout)
 	default:
 		lc.Close()
@@ -343,19 +345,21 @@ func (lc *loopConn) forgetTurns() {
 // handOver has fasthttp serve the connection, from the next request on. All
 // before it is answered.
 func (lc *loopConn) handOver() {
+	p := lc.driver.peerOf(lc.Conn)
 	fd, rest := lc.Detach()
 	defer lc.driver.ended()
-	lc.driver.server.fromLoop(fd, rest)
+	lc.driver.server.fromLoop(fd, p, rest)
 }
 
 // wait has a live reader wait for news. All before it is answered.
 func (lc *loopConn) wait(t *turn) {
 	s := lc.driver.server
 	t.live = false
+	f := s.readers.admit(lc.driver.peerOf(lc.Conn))
 	switch {
-	case !s.readers.admit():
+	case f != faultNone:
 		t.done = true
-		s.fail(t.exchange, faultTooManyReaders)
+		s.fail(t.exchange, f)
 		lc.answer()
 	case t.exchange.live.mode == modeSSE:
 		lc.follow(t)

@@ -50,7 +50,8 @@ type loopDriver struct {
 	clockAt   time.Time // of the engine, in this pass
 	begun     time.Time
 
-	corked   bool // between PassBegin and PassEnd
+	peers    []*peer // by the slots of connections
+	corked   bool    // between PassBegin and PassEnd
 	stopping bool
 }
 
@@ -94,10 +95,10 @@ func (d *loopDriver) run() {
 }
 
 // adopt takes a connection in.
-func (d *loopDriver) adopt(fd int, rest []byte, served bool) {
+func (d *loopDriver) adopt(fd int, p *peer, rest []byte, served bool) {
 	if d.stopping {
 		evloop.CloseFD(fd)
-		d.server.conns.leave()
+		d.server.conns.leave(p)
 		return
 	}
 	lc := d.newConn()
@@ -106,10 +107,11 @@ func (d *loopDriver) adopt(fd int, rest []byte, served bool) {
 	if err != nil {
 		d.server.opts.Logger.Warn("cannot serve a connection", "err", err)
 		evloop.CloseFD(fd)
-		d.server.conns.leave()
+		d.server.conns.leave(p)
 		return
 	}
 	lc.Conn = c
+	d.setPeer(c, p)
 	lc.arm()
 }
 
@@ -231,8 +233,28 @@ func (d *loopDriver) Expired(c *evloop.Conn) { c.Owner.(owner).expired() }
 // Closed implements evloop.Handler.
 func (d *loopDriver) Closed(c *evloop.Conn) {
 	c.Owner.(owner).gone()
-	d.server.conns.leave()
+	d.server.conns.leave(d.peerOf(c))
 	d.ended()
+}
+
+// setPeer notes where a connection comes from. Nothing is noted of those that are
+// not counted, which are all of them unless a limit is set.
+func (d *loopDriver) setPeer(c *evloop.Conn, p *peer) {
+	at := int(c.Slot())
+	if p == nil && at >= len(d.peers) {
+		return
+	}
+	for at >= len(d.peers) {
+		d.peers = append(d.peers, nil)
+	}
+	d.peers[at] = p
+}
+
+func (d *loopDriver) peerOf(c *evloop.Conn) *peer {
+	if at := int(c.Slot()); at < len(d.peers) {
+		return d.peers[at]
+	}
+	return nil
 }
 
 // broken ends all who follow streams: the log has failed, and there will be no
@@ -241,9 +263,10 @@ func (d *loopDriver) broken() {
 	d.loop.All(func(c *evloop.Conn) {
 		switch o := c.Owner.(type) {
 		case *loopReader:
-			o.Close()
+			o.drop(dropFailed)
 		case *loopConn:
 			if o.parked != nil {
+				d.server.drops.note(dropFailed)
 				o.Close()
 			}
 		}

@@ -92,7 +92,7 @@ func (lc *loopConn) leave() {
 	if p := lc.parked; p != nil {
 		lc.parked = nil
 		p.audience.remove(p.at)
-		lc.driver.server.readers.leave()
+		lc.driver.server.readers.leave(lc.driver.peerOf(lc.Conn))
 	}
 }
 

@@ -108,8 +108,10 @@ func (r *loopReader) do(state feedState) {
 		r.load()
 	case feedEnd:
 		r.finish()
-	case feedBroken, feedCorrupt:
-		r.Close() // without an end, since this is none of the stream
+	case feedBroken:
+		r.drop(dropFailed)
+	case feedCorrupt:
+		r.drop(dropCorrupt)
 	}
 }
 
@@ -295,10 +297,16 @@ func (lc *loopConn) hold(f *frame) bool {
 	return true
 }
 
-// drop gives up a reader. It can come back to its offset.
+// drop gives up a reader, without an end, since this is none of the stream. It can
+// come back to its offset. What one that takes nothing has not taken is dropped as
+// well: the kernel would go on for minutes to offer it.
 func (r *loopReader) drop(why dropReason) {
-	r.audience.driver.server.dropped(why, r.audience.feed.path)
-	r.Abort()
+	r.audience.driver.server.drops.of(why, r.audience.feed.path)
+	if r.stalled {
+		r.Abort()
+	} else {
+		r.Close()
+	}
 }
 
 // gone implements owner: the connection is closed.
@@ -308,7 +316,8 @@ func (r *loopReader) gone() { r.leave() }
 func (r *loopReader) leave() {
 	r.unpin()
 	r.audience.remove(r.at)
-	r.audience.driver.server.readers.leave()
+	d := r.audience.driver
+	d.server.readers.leave(d.peerOf(r.Conn))
 	r.ending = true
 }
 

@@ -74,24 +74,24 @@ func (s *Server) toLoop(c *conn, rest []byte, served bool) bool {
 		evloop.CloseFD(fd)
 		return true
 	}
-	d := s.loops.all[int(s.loops.next.Add(1))%len(s.loops.all)]
-	if !d.loop.Post(func() { d.adopt(fd, rest, served) }) {
+	d, p := s.loops.all[int(s.loops.next.Add(1))%len(s.loops.all)], c.peer
+	if !d.loop.Post(func() { d.adopt(fd, p, rest, served) }) {
 		evloop.CloseFD(fd)
-		s.conns.leave()
+		s.conns.leave(p)
 	}
 	return true
 }
 
 // fromLoop has fasthttp serve a connection that was taken from a loop, beginning
 // with what was read of it.
-func (s *Server) fromLoop(fd int, rest []byte) {
+func (s *Server) fromLoop(fd int, p *peer, rest []byte) {
 	c, err := evloop.NetConn(fd)
 	if err != nil {
 		s.opts.Logger.Warn("a connection is dropped that a loop cannot serve", "err", err)
-		s.conns.leave()
+		s.conns.leave(p)
 		return
 	}
-	w := s.conns.adopt(c, rest)
+	w := s.conns.adopt(c, p, rest)
 	// The loop is not to wait for fasthttp to accept. A server that stops waits for
 	// it, as it does for the loop.
 	s.loops.running.Go(func() {

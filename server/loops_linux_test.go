@@ -226,8 +226,8 @@ func TestClosedConnectionsAreNotDetached(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := conns{max: 1, readers: &readers{}, responses: &budget{}}
-	c, ok := s.add(accepted)
-	if !ok {
+	c, refused := s.add(accepted)
+	if refused != faultNone {
 		t.Fatal("there is no place")
 	}
 	s.stop()

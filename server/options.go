@@ -54,13 +54,19 @@ type Options struct {
 	ResponseBytesInFlight int64
 
 	// LiveMax is how many live readers, by SSE and long-poll, may wait at the
-	// same time; default 10,000. Each takes a goroutine and a connection, also
-	// when there are event loops.
+	// same time; default 20,000. Each takes a connection, and without event loops a
+	// goroutine.
 	LiveMax int
 
 	// ConnsMax is how many connections may be open; default 20,000. Each
 	// takes a file descriptor, and without event loops a goroutine with buffers.
 	ConnsMax int
+
+	// ConnsPerAddressMax and LivePerAddressMax are how many of these may come from
+	// one address, which for IPv6 is a network of 64 bits; default 0, any. Behind a
+	// proxy all clients have its address.
+	ConnsPerAddressMax int
+	LivePerAddressMax  int
 
 	// Portable serves every connection by a goroutine of its own, as it is done
 	// wherever there are no event loops.
@@ -97,7 +103,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.BodyBytesMax, 16<<20)
 	setDefault(&o.BodyBytesInFlight, 256<<20)
 	setDefault(&o.ResponseBytesInFlight, 256<<20)
-	setDefault(&o.LiveMax, 10_000)
+	setDefault(&o.LiveMax, 20_000)
 	setDefault(&o.ConnsMax, 20_000)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -130,6 +136,7 @@ func (o Options) Validate() error {
 		{"body bytes in flight", o.BodyBytesInFlight},
 		{"response bytes in flight", o.ResponseBytesInFlight}, {"live readers", int64(o.LiveMax)},
 		{"connections", int64(o.ConnsMax)},
+		{"connections per address", int64(o.ConnsPerAddressMax)}, {"live readers per address", int64(o.LivePerAddressMax)},
 	} {
 		if v.value < 0 {
 			errs = append(errs, fmt.Errorf("server: %s: %d is negative", v.name, v.value))

@@ -45,7 +45,7 @@ type Server struct {
 	corruptReads   atomic.Int64
 	framesEncoded  atomic.Uint64
 	framesSent     atomic.Uint64
-	drops          [dropReasons]atomic.Uint64
+	drops          drops
 	hooks          hooks
 }
 
@@ -91,7 +91,9 @@ func New(e *engine.Engine, o Options) (*Server, error) {
 	s := &Server{engine: e, reads: e, opts: o, stop: make(chan struct{})}
 	s.bodies, s.responses = newBudget(o.BodyBytesInFlight), newBudget(o.ResponseBytesInFlight)
 	s.readers.max = int64(o.LiveMax)
-	s.conns.max, s.conns.readers, s.conns.responses = o.ConnsMax, &s.readers, &s.responses
+	s.drops.logger = o.Logger
+	s.conns.max, s.conns.readers, s.conns.responses, s.conns.drops = o.ConnsMax, &s.readers, &s.responses, &s.drops
+	s.conns.peers.connsMax, s.conns.peers.readersMax = o.ConnsPerAddressMax, o.LivePerAddressMax
 	s.http = s.newHTTP()
 	return s, nil
 }

@@ -1,6 +1,9 @@
 package server
 
-import "log/slog"
+import (
+	"log/slog"
+	"sync/atomic"
+)
 
 // Stats counts what the server has done since it was made.
 type Stats struct {
@@ -25,26 +28,44 @@ func (s *Server) Stats() Stats {
 		Dropped: make(map[string]uint64, dropReasons),
 	}
 	for why := range dropReasons {
-		st.Dropped[why.String()] = s.drops[why].Load()
+		st.Dropped[why.String()] = s.drops.counts[why].Load()
 	}
 	return st
+}
+
+// drops counts clients that were given up, by reason.
+type drops struct {
+	logger *slog.Logger
+	counts [dropReasons]atomic.Uint64
 }
 
 // dropReason is why a client was given up.
 type dropReason uint8
 
 const (
-	dropSlow   dropReason = iota // it took nothing for too long
-	dropMemory                   // too much is kept for clients that are slow
+	dropSlow    dropReason = iota // took nothing, or a request took too long to come
+	dropMemory                    // too much is kept for clients that are slow
+	dropCorrupt                   // what it was to get cannot be read
+	dropFailed                    // the log has failed, and nothing can be said any more
+	dropRefused                   // there were too many connections
 	dropReasons
 )
 
+// String is the name of the reason in counts and in the log.
 func (r dropReason) String() string {
-	return [dropReasons]string{dropSlow: "slow", dropMemory: "memory"}[r]
+	return [dropReasons]string{
+		dropSlow: "slow", dropMemory: "memory", dropCorrupt: "corrupt", dropFailed: "failed", dropRefused: "refused",
+	}[r]
 }
 
-// dropped notes that a client was given up.
-func (s *Server) dropped(why dropReason, name string) {
-	s.drops[why].Add(1)
-	s.opts.Logger.Debug("a reader was given up", slog.String("reason", why.String()), slog.String("stream", name))
+// of notes that a reader of a stream was given up.
+func (d *drops) of(why dropReason, name string) {
+	d.counts[why].Add(1)
+	d.logger.Debug("a client was given up", "reason", why.String(), "stream", name)
+}
+
+// note notes that a client was given up that reads no stream.
+func (d *drops) note(why dropReason) {
+	d.counts[why].Add(1)
+	d.logger.Debug("a client was given up", "reason", why.String())
 }

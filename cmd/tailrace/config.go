@@ -18,32 +18,34 @@ import (
 
 // config is everything that can be set from outside.
 type config struct {
-	listen          string
-	data            string
-	logFileBytes    int64
-	memoryBytes     int64
-	frameBytes      int64
-	flushBytes      int64
-	cacheBytes      int64
-	flushAge        time.Duration
-	mergeFanIn      int
-	scrubEvery      time.Duration
-	stagedBytes     int64
-	bodyBytes       int64
-	bodiesBytes     int64
-	streams         int
-	producers       int
-	connections     int
-	liveReaders     int
-	longPollTimeout time.Duration
-	sseLifetime     time.Duration
-	sseKeepAlive    time.Duration
-	drainTimeout    time.Duration
-	portable        bool
-	noCORS          bool
-	trustForwarded  bool
-	logFormat       string
-	logLevel        string
+	listen       string
+	data         string
+	logFileBytes int64
+	memoryBytes  int64
+	frameBytes   int64
+	flushBytes   int64
+	cacheBytes   int64
+	flushAge     time.Duration
+	mergeFanIn   int
+	scrubEvery   time.Duration
+	stagedBytes  int64
+	bodyBytes    int64
+	bodiesBytes  int64
+	streams      int
+	producers    int
+	connections  int
+	liveReaders  int
+
+	connectionsPerAddress, liveReadersPerAddress int
+	longPollTimeout                              time.Duration
+	sseLifetime                                  time.Duration
+	sseKeepAlive                                 time.Duration
+	drainTimeout                                 time.Duration
+	portable                                     bool
+	noCORS                                       bool
+	trustForwarded                               bool
+	logFormat                                    string
+	logLevel                                     string
 }
 
 // connectionsDefault is more than most systems let a process open.
@@ -79,7 +81,9 @@ func (c *config) flags() *pflag.FlagSet {
 	f.IntVar(&c.streams, "streams", 10_000_000, "most streams")
 	f.IntVar(&c.producers, "producers-per-stream", 10_000, "most idempotent producers that a stream remembers")
 	f.IntVar(&c.connections, "connections", connectionsDefault, "most open connections")
-	f.IntVar(&c.liveReaders, "live-readers", 10_000, "most event streams and waiting long-polls")
+	f.IntVar(&c.liveReaders, "live-readers", connectionsDefault, "most event streams and waiting long-polls")
+	f.IntVar(&c.connectionsPerAddress, "connections-per-address", 0, "most open connections from one IPv4 address or IPv6 /64; 0 means any number")
+	f.IntVar(&c.liveReadersPerAddress, "live-readers-per-address", 0, "most event streams and waiting long-polls from one; 0 means any number")
 	f.DurationVar(&c.drainTimeout, "drain-timeout", 5*time.Second, "how long a shutdown may take to answer what is under way")
 	f.BoolVar(&c.portable, "portable", false, "serve every connection by a goroutine of its own, as on systems other than Linux, instead of by event loops")
 	f.BoolVar(&c.noCORS, "no-cors", false, "send no CORS headers")
@@ -185,7 +189,8 @@ func (c *config) serverOptions(log *slog.Logger) server.Options {
 	return server.Options{
 		LongPollTimeout: c.longPollTimeout, LiveTime: c.sseLifetime, CommentInterval: c.sseKeepAlive,
 		BodyBytesMax: int(c.bodyBytes), BodyBytesInFlight: c.bodiesBytes,
-		LiveMax: c.liveReaders, ConnsMax: c.connections, Portable: c.portable,
+		LiveMax: c.liveReaders, ConnsMax: c.connections,
+		LivePerAddressMax: c.liveReadersPerAddress, ConnsPerAddressMax: c.connectionsPerAddress, Portable: c.portable,
 		TrustForwarded: c.trustForwarded, DisableCORS: c.noCORS, Logger: log,
 	}
 }

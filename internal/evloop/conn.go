@@ -73,6 +73,9 @@ func (c *Conn) idle() {
 	c.data = &nothing
 }
 
+// Slot is a small number that no other connection of the loop has at the time.
+func (c *Conn) Slot() uint32 { return c.slot }
+
 // In is what has been read and not consumed. It is valid until the handler
 // returns.
 func (c *Conn) In() []byte { return c.in }
