@@ -32,6 +32,11 @@ const (
 	// unknown length is taken.
 	bodyStep = 64 << 10
 
+	// inputShare is the share of Options.BodyBytesInFlight that input on event loops
+	// may take besides, which is there because a request has arrived in part, or
+	// others before it are not answered.
+	inputShare = 4
+
 	// keepBufferBytes is the largest buffer that waits for the next request:
 	// memory per idle buffer.
 	keepBufferBytes = 64 << 10

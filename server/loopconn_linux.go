@@ -314,6 +314,15 @@ func (lc *loopConn) release() {
 	lc.held = 0
 }
 
+// crowded implements owner.
+func (lc *loopConn) crowded() {
+	lc.driver.server.drops.note(dropMemory)
+	lc.Consume(len(lc.In()))
+	if lc.phase == loopServing {
+		lc.refuse(faultOverloaded)
+	}
+}
+
 // left implements owner. Who has ended its side still gets all answers, but does
 // not wait for news.
 func (lc *loopConn) left() {

@@ -59,6 +59,7 @@ type loopDriver struct {
 // event stream.
 type owner interface {
 	input()
+	crowded() // too much input is kept
 	left()
 	sent()
 	expired()
@@ -79,6 +80,7 @@ func newLoopDriver(s *Server) (*loopDriver, error) {
 	if d.loop, err = evloop.New(d); err != nil {
 		return nil, err
 	}
+	d.loop.InputMax = max(headerBytesMax, s.opts.BodyBytesInFlight/(inputShare*int64(loopsWanted())))
 	d.news.wake = d.loop.Wake
 	return d, nil
 }
@@ -220,6 +222,9 @@ func (d *loopDriver) watchTickets() {
 
 // Input implements evloop.Handler.
 func (d *loopDriver) Input(c *evloop.Conn) { c.Owner.(owner).input() }
+
+// Crowded implements evloop.Handler.
+func (d *loopDriver) Crowded(c *evloop.Conn) { c.Owner.(owner).crowded() }
 
 // Leaving implements evloop.Handler.
 func (d *loopDriver) Leaving(c *evloop.Conn) { c.Owner.(owner).left() }

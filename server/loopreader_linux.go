@@ -247,6 +247,9 @@ func (r *loopReader) input() {
 	}
 }
 
+// crowded implements owner. It is not called, as nothing is kept.
+func (r *loopReader) crowded() {}
+
 // left implements owner. It is not called, as the connection is never paused.
 func (r *loopReader) left() {}
 

@@ -19,11 +19,14 @@ type loops struct {
 	loads   chan struct{} // a token for each event that is being read
 }
 
-// start starts the loops: one for two processors, as the other half of the work
-// is that of the log, the kernel and what is handed over.
+// loopsWanted is one loop for two processors, as the other half of the work is
+// that of the log, the kernel and what is handed over.
+func loopsWanted() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// start starts the loops.
 func (l *loops) start(s *Server) error {
 	l.loads = make(chan struct{}, loadsMax)
-	for range max(1, runtime.GOMAXPROCS(0)/2) {
+	for range loopsWanted() {
 		d, err := newLoopDriver(s)
 		if err != nil {
 			l.stop()

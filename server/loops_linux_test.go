@@ -297,3 +297,39 @@ func TestFaultOfAHeadHasNoBody(t *testing.T) {
 	release()
 	put.read("PUT").want(t, 201)
 }
+
+// Requests that arrive in part by many connections take no more memory than they
+// may.
+func TestInputOfManyIsBounded(t *testing.T) {
+	f := start(t, func(u *setup) { u.server.Portable, u.server.BodyBytesInFlight = false, testBodyMax })
+	f.create("a", "", text)
+	part := "GET " + root + "a HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 15_000)
+	var waiting []*client
+	for n := 0; ; n++ {
+		c := f.dial().send(part)
+		dropped := func() bool { return f.server.Stats().Dropped["memory"] > 0 }
+		waitFor(t, "the part to arrive", func() bool { return dropped() || f.kept() >= int64((n+1)*15_000) })
+		if dropped() {
+			c.read("GET").wantError(t, 503, "overloaded").wantHeaders(t, "Retry-After: 1", "Connection: close")
+			c.conn.Close()
+			break
+		}
+		if waiting = append(waiting, c); n*15_000 > testBodyMax {
+			t.Fatalf("%d connections have their parts", n)
+		}
+	}
+	for _, c := range waiting {
+		c.send("\r\n\r\n").read("GET").want(t, 200)
+	}
+	waitFor(t, "the memory to be given back", func() bool { return f.kept() == 0 })
+}
+
+// kept is what the loops keep of input.
+func (f *fixture) kept() (n int64) {
+	for _, d := range f.server.loops.all {
+		seen := make(chan int64, 1)
+		d.loop.Post(func() { seen <- d.loop.Kept() })
+		n += <-seen
+	}
+	return n
+}

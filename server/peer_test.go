@@ -54,7 +54,9 @@ func TestAddressesHaveTheirLimits(t *testing.T) {
 // An address without clients takes no memory, and one of IPv6 is a network.
 func TestAddressesAreForgotten(t *testing.T) {
 	s := peers{connsMax: 2}
-	at := func(ip string) net.Addr { return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip), 1)) }
+	at := func(ip string) net.Addr {
+		return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip), 1))
+	}
 	a, ok := s.enter(at("2001:db8::1"))
 	b, ok2 := s.enter(at("2001:db8::ffff:1"))
 	if !ok || !ok2 || a != b {

@@ -42,6 +42,7 @@ type Conn struct {
 type data struct {
 	in   []byte // what has been read and not consumed
 	own  bool   // in is in memory of the connection's own
+	room int    // of that memory
 	out  []byte // not yet taken by the kernel, before tail; of the connection's own
 	tail []byte // not yet taken by the kernel
 }
@@ -67,6 +68,7 @@ func (c *Conn) idle() {
 	if c.data == &nothing || len(c.in) > 0 || c.Unsent() {
 		return
 	}
+	c.keeps(0)
 	if *c.data = (data{}); len(c.loop.spare) < spareMax {
 		c.loop.spare = append(c.loop.spare, c.data)
 	}
@@ -75,6 +77,12 @@ func (c *Conn) idle() {
 
 // Slot is a small number that no other connection of the loop has at the time.
 func (c *Conn) Slot() uint32 { return c.slot }
+
+// keeps notes how much memory the connection's input takes.
+func (c *Conn) keeps(room int) {
+	c.loop.kept += int64(room - c.room)
+	c.room = room
+}
 
 // In is what has been read and not consumed. It is valid until the handler
 // returns.
@@ -139,8 +147,12 @@ func (c *Conn) read() (bool, error) {
 	buf := l.buf
 	if len(c.in) > 0 {
 		// The rest of something is awaited. It is as long as a small request.
-		if c.in = slices.Grow(c.in, readMore); !c.own {
+		if !c.own {
 			panic("evloop: input of the loop's own is left from the last time")
+		}
+		if cap(c.in)-len(c.in) < readMore {
+			c.in = slices.Grow(c.in, readMore)
+			c.keeps(cap(c.in))
 		}
 		buf = c.in[len(c.in):cap(c.in)]
 	}
@@ -175,10 +187,12 @@ func (c *Conn) settle() {
 	switch {
 	case len(c.in) == 0 && c.Unsent():
 		c.in, c.own = nil, false
+		c.keeps(0)
 	case len(c.in) == 0:
 		c.idle()
 	case !c.own:
 		c.in, c.own = slices.Clone(c.in), true
+		c.keeps(cap(c.in))
 	}
 }
 

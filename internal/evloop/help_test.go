@@ -16,8 +16,8 @@ const patience = 20 * time.Second
 
 // funcs is a handler of functions, any of which may be missing.
 type funcs struct {
-	input, leaving, sent, expired, closed func(*Conn)
-	passEnd                               func() bool
+	input, crowded, leaving, sent, expired, closed func(*Conn)
+	passEnd                                        func() bool
 }
 
 func call(f func(*Conn), c *Conn) {
@@ -27,6 +27,7 @@ func call(f func(*Conn), c *Conn) {
 }
 
 func (h *funcs) Input(c *Conn)   { call(h.input, c) }
+func (h *funcs) Crowded(c *Conn) { call(h.crowded, c) }
 func (h *funcs) Leaving(c *Conn) { call(h.leaving, c) }
 func (h *funcs) Sent(c *Conn)    { call(h.sent, c) }
 func (h *funcs) Expired(c *Conn) { call(h.expired, c) }

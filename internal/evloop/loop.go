@@ -40,6 +40,10 @@ type Handler interface {
 	// there is much in c.In, nothing is read.
 	Input(c *Conn)
 
+	// Crowded says that more input is kept than Loop.InputMax, some of it for c. If c
+	// goes on to have input left, so does the crowd.
+	Crowded(c *Conn)
+
 	// Leaving says that the peer has ended its side or the connection is broken,
 	// although c is paused and not everything may have been read.
 	Leaving(c *Conn)
@@ -62,6 +66,11 @@ type Handler interface {
 
 // Loop serves connections.
 type Loop struct {
+	// InputMax is how many bytes of input may be kept for connections altogether,
+	// because a request has arrived in part or others are before it. It is set before
+	// Run; 0 is no limit.
+	InputMax int64
+
 	handler Handler
 	poller  *poller
 	wheel   wheel
@@ -72,6 +81,7 @@ type Loop struct {
 	again   []*Conn // to get a turn in the next pass without an event
 	before  []*Conn // those of the last pass, to be used again
 	spare   []*data // to be used again
+	kept    int64   // bytes of input in memory of connections' own
 
 	asleep atomic.Bool // a post has to ring
 	woken  atomic.Bool // a pass is wanted
@@ -171,6 +181,9 @@ func (l *Loop) Now() time.Time { return l.now }
 // Len is the number of connections.
 func (l *Loop) Len() int { return len(l.slots) - len(l.free) }
 
+// Kept is how many bytes of input are kept. It is called in the loop's goroutine.
+func (l *Loop) Kept() int64 { return l.kept }
+
 // All calls f for each connection. f may close connections.
 func (l *Loop) All(f func(*Conn)) {
 	for _, c := range l.slots {
@@ -188,6 +201,7 @@ func (l *Loop) Adopt(fd int, rest []byte, owner any) (*Conn, error) {
 	if len(rest) > 0 {
 		c.busy()
 		c.in, c.own = rest, true
+		c.keeps(cap(rest))
 	}
 	if n := len(l.free); n > 0 {
 		c.slot, l.free = l.free[n-1], l.free[:n-1]
@@ -388,7 +402,12 @@ func (l *Loop) turn(c *Conn) {
 		if c.closed {
 			return
 		}
-		c.settle()
+		if c.settle(); l.InputMax > 0 && l.kept > l.InputMax && c.room > 0 {
+			if l.handler.Crowded(c); c.closed {
+				return
+			}
+			c.settle()
+		}
 		if !c.readable || c.ended {
 			return
 		}
