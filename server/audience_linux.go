@@ -102,7 +102,9 @@ func (a *audience) remove(at int32) {
 		a.put(hole, a.members[a.at])
 		hole = a.at
 	}
-	a.put(hole, a.members[last])
+	if hole < last {
+		a.put(hole, a.members[last])
+	}
 	a.members[last] = nil
 	a.members = a.members[:last]
 	if last == 0 {
