@@ -243,3 +243,31 @@ func TestStoresHaveIdentitiesOfTheirOwn(t *testing.T) {
 		t.Errorf("two stores are %x", first)
 	}
 }
+
+// A fork of a fork whose offset lies inside an append that the fork does not show
+// copies from the fork's first own append, and waits until that is durable.
+func TestForkInAGapWaitsForWhatFollows(t *testing.T) {
+	e := mustOpen(t, Options{FS: memfs.New(), Dir: "store", Manual: true})
+	defer e.Close()
+	e.Create(&stream.Create{Path: "p", ContentType: "text/plain", TTL: stream.NoTTL, Body: []byte("first")})
+	e.Append(&stream.Append{Path: "p", ContentType: "text/plain", Body: []byte("hidden")})
+	settle(t, e)
+	fork := stream.Create{Path: "f", From: "p", TTL: stream.NoTTL, FromOffset: 17, HasFromOffset: true} // inside of the second
+	if out := e.Create(&fork); out.Code != stream.Created {
+		t.Fatal(out.Code)
+	}
+	settle(t, e)
+	e.Append(&stream.Append{Path: "f", ContentType: "text/plain", Body: []byte("own")})
+	part := stream.Create{Path: "g", From: "f", TTL: stream.NoTTL, FromOffset: 12, HasFromOffset: true, SubOffset: 2}
+	if out := e.Create(&part); !out.Retry || out.Ready() {
+		t.Fatalf("before the append is durable: %v, retry %t", out.Code, out.Retry)
+	}
+	settle(t, e)
+	if out := e.Create(&part); out.Code != stream.Created {
+		t.Fatal(out.Code)
+	}
+	settle(t, e)
+	if res := read(e, ReadRequest{Path: "g", From: 10}); len(res.Parts) != 1 || string(res.Parts[0]) != "ow" {
+		t.Errorf("copied %q", res.Parts)
+	}
+}

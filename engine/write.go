@@ -63,7 +63,8 @@ func (e *Engine) create(r *stream.Create, a *anchor) Ticket {
 
 // gateSource makes a fork wait for its source. With a sub-offset the append
 // that follows the offset is copied, so it must be durable. All before the
-// source's base is, since the source itself is.
+// source's base is, since the source itself is; but there may be nothing between
+// the offset and the base, and then it is the first of the source's own.
 func (e *Engine) gateSource(r *stream.Create, now int64) (Ticket, bool) {
 	if _, t, wait := e.gate(r.From, now); wait {
 		return t, true
@@ -72,14 +73,15 @@ func (e *Engine) gateSource(r *stream.Create, now int64) (Ticket, bool) {
 		return Ticket{}, false
 	}
 	s := e.table.Lookup(r.From)
-	if s == nil || !r.HasFromOffset || r.FromOffset < s.Base() {
+	if s == nil || !r.HasFromOffset {
 		return Ticket{}, false // nothing follows the tail
 	}
+	from := max(r.FromOffset, s.Base())
 	l := localOf(s)
-	if l == nil || r.FromOffset < l.stored() {
+	if l == nil || from < l.stored() {
 		return Ticket{}, false // a segment has it
 	}
-	next := l.index.Between(uint64(r.FromOffset), uint64(s.Tail))
+	next := l.index.Between(uint64(from), uint64(s.Tail))
 	if len(next) == 0 {
 		return Ticket{}, false
 	}
