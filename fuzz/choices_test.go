@@ -13,6 +13,7 @@
 //	FuzzFrame        arbitrary log files are read without panic and within bounds
 //	FuzzOffset       every offset is an answer, never a fault of the server
 //	FuzzHTTPRequest  arbitrary bytes on a connection, and where bodies end
+//	FuzzDrivers      the same by loops, by goroutines and by net/http
 //
 // The inputs of the models are runs of choices: every decision takes bytes from
 // the front, so the shorter input that a fuzzer looks for is the shorter run.

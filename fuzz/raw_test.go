@@ -47,15 +47,25 @@ func hear(in []byte) (all []heard, clean bool, next string) {
 			return all, false, next
 		}
 		q := heard{method: req.Method, header: req.Header, body: body}
-		path, _, _ := strings.Cut(req.RequestURI, "?")
-		if name, ok := strings.CutPrefix(path, streamURL("")); ok {
-			q.name, _ = url.PathUnescape(name)
-		}
+		q.name = streamOf(req.RequestURI)
 		all = append(all, q)
 		if req.Close {
 			return all, false, "" // whatever follows is no request
 		}
 	}
+}
+
+// streamOf is the stream that a target names, if it is plain to see.
+func streamOf(target string) string {
+	if scheme, rest, ok := strings.Cut(target, "://"); ok && !strings.Contains(scheme, "/") {
+		target = rest[max(0, strings.IndexByte(rest, '/')):]
+	}
+	target, _, _ = strings.Cut(target, "?")
+	path, err := url.PathUnescape(target)
+	if name, ok := strings.CutPrefix(path, streamURL("")); ok && err == nil {
+		return name
+	}
+	return ""
 }
 
 // shelf is what streams have to hold by what was heard and answered.

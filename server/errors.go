@@ -192,6 +192,8 @@ func (s *Server) fail(x *exchange, f fault) outcome {
 	switch f {
 	case faultMethod:
 		x.set(nameAllow, allowMethods)
+	case faultVersion, faultIncompleteBody, faultBadRequest:
+		x.resp.SetConnectionClose() // where the next request would begin is not known
 	case faultInternal:
 		s.internalErrors.Add(1)
 	case faultDataCorrupt:

@@ -32,6 +32,8 @@ var refusals = []refusalCase{
 	{"PATCH", root + "a", "", nil, 405, "method_not_allowed"},
 	{"POST", root + "a", "x", []string{text, "Expect: x"}, 417, "expectation_failed"},
 	{"GET", root + "a", "", []string{"X: y\r\n z"}, 400, "folded_header"},
+	{"GET", root + "a", "", []string{"Content Length: 0"}, 400, "bad_request"},
+	{"GET", root + "a", "", []string{"X\ty: z"}, 400, "bad_request"},
 	{"GET", root + "a", "", []string{"X: " + strings.Repeat("x", headerBytesMax)}, 431, "headers_too_large"},
 	{"GET", root + "a", "", []string{"X : y"}, 400, "bad_request"},
 	{"POST", root + "a", "x", []string{text, text}, 400, "duplicate_header"},

@@ -176,6 +176,9 @@ func (h *head) parseFields(raw []byte) fault {
 		if colon < 0 {
 			continue // the empty line at the end
 		}
+		if bytes.IndexByte(line[:colon], ' ') >= 0 || bytes.IndexByte(line[:colon], '\t') >= 0 {
+			return faultBadRequest // a proxy may take it for another one
+		}
 		f, ok := fieldOf(line[:colon])
 		if !ok {
 			continue

@@ -94,6 +94,7 @@ func (d *loopDriver) follow(t *turn, o outcome) {
 		switch o.kind {
 		case kindDone:
 			t.done = true
+			t.last = t.last || t.resp.ConnectionClose()
 			return
 		case kindAgain:
 			if t.polls {
