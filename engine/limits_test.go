@@ -250,6 +250,7 @@ func TestForkInAGapWaitsForWhatFollows(t *testing.T) {
 	e := mustOpen(t, Options{FS: memfs.New(), Dir: "store", Manual: true})
 	defer e.Close()
 	e.Create(&stream.Create{Path: "p", ContentType: "text/plain", TTL: stream.NoTTL, Body: []byte("first")})
+	settle(t, e)
 	e.Append(&stream.Append{Path: "p", ContentType: "text/plain", Body: []byte("hidden")})
 	settle(t, e)
 	fork := stream.Create{Path: "f", From: "p", TTL: stream.NoTTL, FromOffset: 17, HasFromOffset: true} // inside of the second
