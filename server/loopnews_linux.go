@@ -36,7 +36,7 @@ const (
 	// deliverWindow is how often a stream is looked at when there is much to
 	// deliver. Longer, and events are late; shorter, and deliveries take what
 	// appends could have.
-	deliverWindow = 10 * time.Millisecond
+	deliverWindow = 20 * time.Millisecond
 
 	// freeTurns is how many members a window serves before a stream has to wait for
 	// the next one after it was looked at. Less, and streams wait on idle machines.
