@@ -85,6 +85,7 @@ type setup struct {
 	engine engine.Options
 	server Options
 	reads  func(reader) reader // stands before the engine, if there is one
+	quiet  bool                // no hooks are set
 }
 
 // start runs a server until the test ends, and then demands that nothing is
@@ -109,8 +110,10 @@ func start(t testing.TB, change ...func(*setup)) *fixture {
 	if u.reads != nil {
 		f.server.reads = u.reads(f.server.reads)
 	}
-	f.server.hooks.onWait = func(m method, name string) { offer(f.waits, event{m, strings.Clone(name)}) }
-	f.server.hooks.onPark = func(m method, name string) { offer(f.parks, event{m, strings.Clone(name)}) }
+	if !u.quiet {
+		f.server.hooks.onWait = func(m method, name string) { offer(f.waits, event{m, strings.Clone(name)}) }
+		f.server.hooks.onPark = func(m method, name string) { offer(f.parks, event{m, strings.Clone(name)}) }
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -85,9 +85,10 @@ const (
 	// keepEventBytes is the largest buffer for events that is used again.
 	keepEventBytes = 4 * eventBytesMax
 
-	// liveSendBuffer is what the kernel holds for a reader that does not read.
-	// Less slows down readers that are far away and catching up.
-	liveSendBuffer = 128 << 10
+	// liveSendBuffer is what the kernel is told to hold for a reader that does not
+	// read. It holds up to three times that, with all around the bytes. Less slows
+	// down readers that are far away and catching up.
+	liveSendBuffer = 32 << 10
 
 	// goneInterval is how often a long-poll that waits looks whether its client
 	// has left. Longer, and clients that come and go use up the places.

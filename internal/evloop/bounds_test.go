@@ -8,6 +8,9 @@ import (
 	"net"
 	"testing"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // Input that is kept is counted, whatever way it goes, and who makes it too much
@@ -55,8 +58,8 @@ func TestInputIsBounded(t *testing.T) {
 }
 
 // fill writes until the kernel takes no more.
-func fill(c *Conn) (taken int) {
-	for piece := make([]byte, 4096); ; taken += len(piece) {
+func fill(c *Conn, size int) (taken int) {
+	for piece := make([]byte, size); ; taken += len(piece) {
 		if ok, err := c.Offer(piece); !ok || err != nil || c.Unsent() {
 			return taken
 		}
@@ -76,7 +79,7 @@ func TestOffersAreTakenWholeOrNotAtAll(t *testing.T) {
 		var taken int
 		var partly bool
 		r.do(func() {
-			taken = fill(c)
+			taken = fill(c, 4096)
 			if partly = c.Unsent(); partly {
 				taken += 4096
 				return
@@ -183,4 +186,55 @@ func TestDeadlinesComeInSlices(t *testing.T) {
 	for _, c := range ends {
 		c.Close()
 	}
+}
+
+// A peer that takes nothing makes the kernel hold what was set, and what it needs
+// beside that.
+func TestSendBufferBoundsTheKernel(t *testing.T) {
+	for _, size := range []int{100, 4096, 64 << 10, 1 << 20} {
+		boundKernel(t, size)
+	}
+}
+
+func boundKernel(t *testing.T, size int) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	accepted, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := Duplicate(accepted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted.Close()
+	r := start(t, &funcs{})
+	r.do(func() {
+		c, err := r.Adopt(fd, nil, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c.SetSendBuffer(32 << 10)
+		taken := fill(c, size)
+		const queued = 5 // of SO_MEMINFO: what the socket's unsent bytes take, with all around them
+		var info [9]uint32
+		room := uint32(unsafe.Sizeof(info))
+		if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(c.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&room)), 0); errno != 0 {
+			t.Error(errno)
+		}
+		if info[queued] == 0 || info[queued] > 128<<10 {
+			t.Errorf("the kernel holds %d bytes, after taking %d in pieces of %d", info[queued], taken, size)
+		}
+		c.Close()
+	})
 }

@@ -32,6 +32,7 @@ func (h *funcs) Leaving(c *Conn) { call(h.leaving, c) }
 func (h *funcs) Sent(c *Conn)    { call(h.sent, c) }
 func (h *funcs) Expired(c *Conn) { call(h.expired, c) }
 func (h *funcs) Closed(c *Conn)  { call(h.closed, c) }
+func (h *funcs) Gathers() bool   { return false }
 func (h *funcs) PassBegin()      {}
 func (h *funcs) PassEnd() bool   { return h.passEnd == nil || h.passEnd() }
 

@@ -62,6 +62,10 @@ type Handler interface {
 	// the deadlines. PassEnd is false if it lent the loop and did not get it back.
 	PassBegin()
 	PassEnd() bool
+
+	// Gathers says, when there are no more events, that more of them before PassEnd
+	// would be worth letting other processes run for.
+	Gathers() bool
 }
 
 // Loop serves connections.
@@ -317,7 +321,10 @@ func (l *Loop) pass(events []unix.EpollEvent) bool {
 		if time.Since(l.now) > roundsTime {
 			break
 		}
-		events = l.poller.poll()
+		if events = l.poller.poll(); len(events) == 0 && l.handler.Gathers() {
+			yield()
+			events = l.poller.poll()
+		}
 	}
 	l.runPosted()
 	if !l.handler.PassEnd() {

@@ -80,6 +80,10 @@ func (p *poller) poll() []unix.EpollEvent {
 	return p.events[:max(0, int(n))] // an interrupted call has none
 }
 
+// yield lets other threads of the system run that wait for this processor. If none
+// does, it returns at once.
+func yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+
 // wait returns events, as soon as there are any. It returns none after the time,
 // which is negative if there is no end to it.
 func (p *poller) wait(d time.Duration) (events []unix.EpollEvent, err error) {

@@ -1,0 +1,112 @@
+package server
+
+import (
+	"bytes"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// While a sync hangs, loops go on with all that does not wait for it: reads, new
+// readers with what is durable, and comments for those that are there.
+func TestLoopsGoOnWhileASyncHangs(t *testing.T) {
+	f := start(t, func(u *setup) { u.server.CommentInterval = 5 * time.Millisecond })
+	f.create("a", "old", text)
+	s := f.follow("a?offset=-1")
+	s.next()
+	held, release := f.holdCommits(false)
+	changer := f.dial().send(f.request("POST", root+"a", "new", text))
+	f.awaitWait("a", methodPost)
+	await(t, "a commit", held)
+	for range 20 {
+		f.do("GET", root+"a", "").want(t, 200).wantHeaders(t, "Stream-Next-Offset: "+token(8))
+		f.do("HEAD", root+"a", "").want(t, 200)
+		if data, _, ctl := f.follow("a?offset=-1").next(); data != "old" || !ctl.UpToDate {
+			t.Fatalf("a new reader gets %q", data)
+		}
+	}
+	// The reader that was there gets comments, and nothing else.
+	seen := make([]byte, 0, 200)
+	for bytes.Count(seen, []byte(":\n\n")) < 5 {
+		b, err := s.in.ReadByte()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = append(seen, b)
+	}
+	if bytes.Contains(seen, []byte("data")) {
+		t.Errorf("before it is durable came %q", seen)
+	}
+	changer.wantNothing()
+	release()
+	changer.read("POST").want(t, 204)
+	f.content("a")
+}
+
+// All readers at the same place get one event that was made once, and an append
+// costs no memory for each of them.
+func TestReadersShareEvents(t *testing.T) {
+	const appends = 50
+	events := func(readers int) (encoded, sent uint64, mallocs uint64) {
+		f := start(t, endless, func(u *setup) { u.server.Portable, u.quiet = false, true })
+		f.create("a", "", text)
+		var all []*client
+		buf := make([]byte, 1<<16)
+		for range readers {
+			c := f.dial().send(f.request("GET", root+"a?offset=-1&live=sse", ""))
+			c.skipEvent(buf, "event: control")
+			all = append(all, c)
+		}
+		body := strings.Repeat("x", 100)
+		w := f.dial()
+		ask, answer := f.request("POST", root+"a", body, text), make([]byte, 4096)
+		w.send(ask).read("POST").want(t, 204)
+		for _, c := range all {
+			c.skipEvent(buf, "event: data")
+		}
+		before := f.server.Stats()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		mallocs = m.Mallocs
+		for range appends {
+			io.WriteString(w.conn, ask)
+			if _, err := w.conn.Read(answer); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range all {
+				c.skipEvent(buf, "event: data")
+			}
+		}
+		runtime.ReadMemStats(&m)
+		after := f.server.Stats()
+		return after.FramesEncoded - before.FramesEncoded, after.FramesSent - before.FramesSent, m.Mallocs - mallocs
+	}
+	encoded, sent, few := events(2)
+	if encoded > 2*appends || sent != 2*appends {
+		t.Errorf("2 readers: %d events made, %d sent, of %d appends", encoded, sent, appends)
+	}
+	encoded, sent, many := events(200)
+	if encoded > 2*appends || sent != 200*appends {
+		t.Errorf("200 readers: %d events made, %d sent, of %d appends", encoded, sent, appends)
+	}
+	if many > few+10*appends {
+		t.Errorf("%d appends allocate %d times with 200 readers, and %d times with 2", appends, many, few)
+	}
+}
+
+// skipEvent reads on until an event of that kind has ended.
+func (c *client) skipEvent(buf []byte, kind string) {
+	c.t.Helper()
+	end, at := []byte("}\n\n\r\n"), 0
+	for {
+		n, err := c.conn.Read(buf[at:])
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if at += n; bytes.HasSuffix(buf[:at], end) && bytes.Contains(buf[:at], []byte(kind)) {
+			return
+		}
+	}
+}
