@@ -80,6 +80,10 @@ func TestReadersShareEvents(t *testing.T) {
 			}
 		}
 		runtime.ReadMemStats(&m)
+		// Counted after the last reader has it.
+		waitFor(t, "the count", func() bool {
+			return f.server.Stats().FramesSent >= before.FramesSent+uint64(readers*appends)
+		})
 		after := f.server.Stats()
 		return after.FramesEncoded - before.FramesEncoded, after.FramesSent - before.FramesSent, m.Mallocs - mallocs
 	}
@@ -91,7 +95,7 @@ func TestReadersShareEvents(t *testing.T) {
 	if encoded > 2*appends || sent != 200*appends {
 		t.Errorf("200 readers: %d events made, %d sent, of %d appends", encoded, sent, appends)
 	}
-	if many > few+10*appends {
+	if !raceEnabled && many > few+10*appends { // the race detector allocates for system calls
 		t.Errorf("%d appends allocate %d times with 200 readers, and %d times with 2", appends, many, few)
 	}
 }
