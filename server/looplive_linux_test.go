@@ -66,6 +66,7 @@ func TestReadersShareEvents(t *testing.T) {
 		for _, c := range all {
 			c.skipEvent(buf, "event: data")
 		}
+		waitFor(t, "the count", func() bool { return f.server.Stats().FramesSent >= uint64(2*readers) })
 		before := f.server.Stats()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
