@@ -3,14 +3,17 @@ package bench
 import (
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"tailrace/internal/vfs"
 )
 
-// countFS is the operating system's files with a count of what is done to them.
+// countFS is the operating system's files with a count of what is done to them,
+// and writes of the log that take longer if they are to.
 type countFS struct {
 	vfs.FS
 	counts *counts
+	delay  time.Duration
 }
 
 // counts is how often something was done to files.
@@ -36,12 +39,13 @@ func (c countFS) count(f vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return countFile{File: f, counts: c.counts}, nil
+	return countFile{File: f, counts: c.counts, delay: c.delay}, nil
 }
 
 type countFile struct {
 	vfs.File
 	counts *counts
+	delay  time.Duration
 }
 
 func (c countFile) ReadAt(p []byte, off int64) (int, error) {
@@ -57,6 +61,7 @@ func (c countFile) Sync() error {
 
 func (c countFile) WriteSync(p []byte, off int64) error {
 	c.counts.syncs.Add(1)
+	time.Sleep(c.delay)
 	return c.File.WriteSync(p, off)
 }
 

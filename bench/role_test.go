@@ -33,6 +33,9 @@ type role struct {
 	File    string  // what to send, if it is the floor of large reads
 	Live    int     // so many live readers may stay for as long as they like
 
+	SyncDelay       time.Duration // of each sync of the log
+	CommentInterval time.Duration
+
 	Audience bool // no server, but the readers of one
 }
 
@@ -72,6 +75,7 @@ type state struct {
 	Descriptors   int
 	Cold          *coldResult
 	LiveReaders   int64
+	Connections   int
 	FramesEncoded uint64 // events put together for SSE readers, and sent to one
 	FramesSent    uint64
 	Audience      *audienceState
@@ -149,6 +153,7 @@ func (a *actor) start(r role) (err error) {
 		return nil
 	}
 	o := r.Options.engine(r.Dir)
+	a.fs.delay = r.SyncDelay
 	o.FS, o.Manual = a.fs, r.Manual
 	if r.Limited {
 		debug.SetMemoryLimit(o.MemoryBytes)
@@ -176,7 +181,8 @@ func (r *role) server() server.Options {
 	const others = 1000
 	return server.Options{
 		ConnsMax: r.Live + others, LiveMax: r.Live + others,
-		LiveTime: 24 * time.Hour, LongPollTimeout: 24 * time.Hour, IdleTimeout: 24 * time.Hour,
+		CommentInterval: r.CommentInterval,
+		LiveTime:        24 * time.Hour, LongPollTimeout: 24 * time.Hour, IdleTimeout: 24 * time.Hour,
 	}
 }
 
@@ -264,7 +270,7 @@ func (a *actor) state(err error) state {
 		s.Batches = s.Engine.Batches
 	}
 	if a.server != nil {
-		s.LiveReaders = a.server.LiveReaders()
+		s.LiveReaders, s.Connections = a.server.LiveReaders(), a.server.Connections()
 		s.FramesEncoded, s.FramesSent = frames(a.server)
 	}
 	if a.audience != nil {
