@@ -1,0 +1,6 @@
+//go:build !race
+
+package livetest
+
+// raceEnabled says that everything is slow.
+const raceEnabled = false
