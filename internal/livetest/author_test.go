@@ -41,7 +41,7 @@ func (a *author) create(how ending) *track {
 		a.reuse = nil
 		return a.succeed(before, id, how)
 	}
-	if a.r.IntN(3) == 0 {
+	if a.r.IntN(2) == 0 {
 		if source, at := a.w.pick(a.r, func(tr *track) bool { return !tr.state().ended }); source != nil {
 			return a.fork(source, at, id, how)
 		}
@@ -83,7 +83,7 @@ func (a *author) fork(source *track, of *slot, id string, how ending) *track {
 	tr.heavy = source.heavy
 	headers := []string{"Stream-Forked-From: " + root + source.name, "Stream-Fork-Offset: " + at.String()}
 	var part appended
-	if next := source.follows(at); next != nil && a.r.IntN(3) == 0 {
+	if next := source.follows(at); next != nil && a.r.IntN(2) == 0 {
 		n := 1 + a.r.IntN(len(next.stored))
 		if source.kind == jsonKind {
 			n = 1 + a.r.IntN(len(next.cuts))
@@ -188,7 +188,10 @@ func pause(r *rand.Rand) { <-time.After(time.Duration(5+r.IntN(30)) * time.Milli
 func (a *author) live(tr *track, how ending) {
 	var writers sync.WaitGroup
 	written := make(chan struct{})
-	n, quota := 1+a.r.IntN(3), 5+a.r.IntN(60)
+	n, quota := 1+a.r.IntN(3), 5+a.r.IntN(40)
+	if raceEnabled {
+		quota /= 4 // otherwise there are few streams
+	}
 	for i := range n {
 		x := &writer{w: a.w, tr: tr, number: i + 1, quota: quota, r: fork(a.r), client: a.w.newClient()}
 		writers.Go(x.run)

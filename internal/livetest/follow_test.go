@@ -51,7 +51,9 @@ func (x *reader) follow() {
 		return
 	}
 	x.w.tally.add(readSSE)
-	events := ssetest.NewReader(resp.Body)
+	news := &patient{x: x, body: resp.Body}
+	events := ssetest.NewReader(news)
+	news.events = events
 	defer func() {
 		x.w.tally.addN(sseComments, events.Comments())
 		x.client.drop() // such a response is the last of its connection
@@ -69,6 +71,7 @@ func (x *reader) follow() {
 		}
 		x.w.tally.add(sseEvents)
 		x.take(&r, s)
+		news.bound, news.passed = r.bound, 0
 		x.judge()
 		if x.closed {
 			if e, err := events.Next(); err == nil {

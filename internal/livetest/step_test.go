@@ -64,7 +64,7 @@ func (x *reader) take(r *response, s step) {
 
 // fits reports whether a step may be of this stream, of which all is known.
 func (x *reader) fits(s step, now state) bool {
-	if !x.begun || s.next < x.at || s.next > now.tail {
+	if !x.begun || s.next < x.at || s.next > now.tail || s.upToDate != (s.next == now.tail) || s.closed != (s.upToDate && now.closed) {
 		return false
 	}
 	_, err := x.tr.judge(piece{from: x.at, next: s.next, data: s.data, sse: s.sse})

@@ -162,7 +162,7 @@ func (tr *track) between(from, next offset) (parts [][]byte, known bool, err err
 		return nil, false, nil
 	}
 	first, last := tr.after(from), tr.after(next)
-	if next != from && next != tr.base && (last == 0 || tr.known[last-1].end != next) {
+	if next != from && !tr.begins(next) && (last == 0 || tr.known[last-1].end != next) {
 		return nil, true, fmt.Errorf("no append of %s ends at %d", tr.id, next)
 	}
 	for _, a := range tr.known[first:max(first, last)] {
@@ -205,4 +205,15 @@ func (tr *track) follows(at offset) *appended {
 		return &a
 	}
 	return nil
+}
+
+// begins reports whether a fork begins there: this one, or one that it is a fork
+// of. No append has to end there.
+func (tr *track) begins(at offset) bool {
+	for ; tr != nil; tr = tr.source {
+		if tr.base == at {
+			return true
+		}
+	}
+	return false
 }

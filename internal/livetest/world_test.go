@@ -77,9 +77,7 @@ func soak(t *testing.T, seed uint64, portable bool, d time.Duration) {
 	w.verdict.report(t)
 	t.Logf("%v", &w.tally)
 	for _, e := range w.tally.missing() {
-		if !raceEnabled {
-			t.Errorf("%v: none in %v", e, d)
-		}
+		t.Errorf("%v: none in %v", e, d)
 	}
 	w.awaitGoroutines(before + grace)
 }
