@@ -24,6 +24,7 @@
 //	writer    appends to one stream, beside others
 //	track     the truth about one stream
 //	reader    reads one stream after the other, by all modes
+//	patient   a reader of an event stream, who notices that it was forgotten
 //	wire      a reader's connection: throttled, stalled, about to die
 //	pulse     tells a server that gives up a reader from a machine that is busy
 //	tally     how often each thing happened: what did not happen was not tested
@@ -34,6 +35,10 @@
 // refusals only 503 and 429 with Retry-After are accepted, and what is true:
 // 404 and 410 of a stream that has ended, 409 of one that is closed.
 //
-// What can't be seen from here is how late something comes. That no wake-up is
-// lost is tested beside the server.
+// How late something comes is not judged, but for one law: a server does not go
+// on with comments to a reader that it has news for. That no wake-up is lost, at
+// any interleaving, is tested beside the server.
+//
+// A soak is the same test with -live.time. -live.seed repeats what was drawn, not
+// the moments: who reads what, and in which manner, also depends on them.
 package livetest
