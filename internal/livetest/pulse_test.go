@@ -1,7 +1,7 @@
 package livetest
 
 import (
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -9,7 +9,10 @@ import (
 // may look like a slow one to the server. It is no measure of the server: only
 // what excuses a broken connection.
 type pulse struct {
-	late  atomic.Int64 // when it was too late last
+	mu   sync.Mutex
+	late time.Time     // when it was too late last
+	next chan struct{} // closed with the next beat
+
 	stop  chan struct{}
 	ended chan struct{}
 }
@@ -21,7 +24,7 @@ const (
 )
 
 func startPulse() *pulse {
-	p := &pulse{stop: make(chan struct{}), ended: make(chan struct{})}
+	p := &pulse{next: make(chan struct{}), stop: make(chan struct{}), ended: make(chan struct{})}
 	go p.run()
 	return p
 }
@@ -30,23 +33,36 @@ func (p *pulse) run() {
 	defer close(p.ended)
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
-	last := time.Now()
-	for {
+	for last := time.Now(); ; {
 		select {
 		case <-p.stop:
 			return
 		case <-tick.C:
 		}
 		now := time.Now()
+		p.mu.Lock()
 		if now.Sub(last) > beat+beatLate {
-			p.late.Store(now.UnixNano())
+			p.late = now
 		}
+		close(p.next)
+		p.next = make(chan struct{})
+		p.mu.Unlock()
 		last = now
 	}
 }
 
-// busy reports whether the machine was busy of late.
-func (p *pulse) busy() bool { return time.Since(time.Unix(0, p.late.Load())) < lateFor }
+// busy reports whether the machine was busy of late. It waits for the next
+// beat: when a whole machine has paused, it is chance who comes first, the
+// pulse or the reader that was given up meanwhile.
+func (p *pulse) busy() bool {
+	p.mu.Lock()
+	next := p.next
+	p.mu.Unlock()
+	<-next
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Since(p.late) < lateFor
+}
 
 func (p *pulse) end() {
 	close(p.stop)
