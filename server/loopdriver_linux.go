@@ -156,14 +156,6 @@ func (d *loopDriver) PassBegin() {
 	d.retired = d.retired[:0]
 }
 
-// gatherMin is how many appends a pass has to have for others to be waited for:
-// one that is alone is not kept waiting.
-const gatherMin = 4
-
-// Gathers implements evloop.Handler. Clients on the same machine need a processor
-// to send their next requests, which then share the commit.
-func (d *loopDriver) Gathers() bool { return len(d.waiting) >= gatherMin }
-
 // PassEnd implements evloop.Handler. Everything of the pass is staged: now it is
 // committed, and those are answered whose tickets are ready.
 func (d *loopDriver) PassEnd() bool {

@@ -62,10 +62,6 @@ type Handler interface {
 	// the deadlines. PassEnd is false if it lent the loop and did not get it back.
 	PassBegin()
 	PassEnd() bool
-
-	// Gathers says, when there are no more events, that more of them before PassEnd
-	// would be worth letting other processes run for.
-	Gathers() bool
 }
 
 // Loop serves connections.
@@ -100,8 +96,9 @@ type Loop struct {
 	stopping bool
 	done     chan error
 
-	lent   atomic.Bool
-	relief *time.Timer
+	lent    atomic.Bool
+	loans   atomic.Int64 // how many there were
+	watched atomic.Bool  // somebody looks after loans
 }
 
 // New makes a loop. Run runs it.
@@ -111,26 +108,51 @@ func New(h Handler) (*Loop, error) {
 		return nil, err
 	}
 	now := time.Now()
-	l := &Loop{handler: h, poller: p, buf: make([]byte, readBytes), base: now, now: now, done: make(chan error, 1)}
-	l.relief = time.AfterFunc(time.Hour, l.takeOver)
-	return l, nil
+	return &Loop{handler: h, poller: p, buf: make([]byte, readBytes), base: now, now: now, done: make(chan error, 1)}, nil
 }
 
-// Lend runs f, which may block. If that takes longer than d, the loop goes on in
-// another goroutine with the next pass, and Lend is false: the caller then touches
-// nothing of the loop any more, and returns false from PassEnd, which is the only
-// place to call it from.
+// Lend runs f, which may block. If that takes longer than d, or a little more, the
+// loop goes on in another goroutine with the next pass, and Lend is false: the
+// caller then touches nothing of the loop any more, and returns false from PassEnd,
+// which is the only place to call it from.
 //
 // It costs less than a goroutine for f, as long as f is quick.
 func (l *Loop) Lend(d time.Duration, f func()) bool {
+	l.loans.Add(1)
 	l.lent.Store(true)
-	l.relief.Reset(d)
-	f()
-	if !l.lent.CompareAndSwap(true, false) {
-		return false
+	if !l.watched.Load() && l.watched.CompareAndSwap(false, true) {
+		go l.watch(d)
 	}
-	l.relief.Stop()
-	return true
+	f()
+	return l.lent.CompareAndSwap(true, false)
+}
+
+// loansIdle is for how many looks there has to be no loan before nobody looks any
+// more.
+const loansIdle = 20
+
+// watch takes over from loans that last too long. A timer for each loan would wake
+// another thread each time.
+func (l *Loop) watch(d time.Duration) {
+	for last, idle := int64(0), 0; idle < loansIdle; {
+		time.Sleep(d)
+		n, lent := l.loans.Load(), l.lent.Load()
+		switch {
+		case n != last:
+			idle = 0
+		case lent:
+			go l.takeOver() // it was there the last time
+			idle = 0
+		default:
+			idle++
+		}
+		last = n
+	}
+	l.watched.Store(false)
+	// A loan that began meanwhile may have found somebody looking.
+	if l.lent.Load() && l.watched.CompareAndSwap(false, true) {
+		l.watch(d)
+	}
 }
 
 // takeOver goes on with a loop that was lent. First comes a pass without events, as
@@ -268,7 +290,6 @@ func (l *Loop) end(err error) error {
 	for _, f := range rest {
 		f()
 	}
-	l.relief.Stop()
 	l.All((*Conn).Close)
 	if cerr := l.poller.close(); err == nil && cerr != nil {
 		err = fmt.Errorf("evloop: close: %w", cerr)
@@ -321,10 +342,7 @@ func (l *Loop) pass(events []unix.EpollEvent) bool {
 		if time.Since(l.now) > roundsTime {
 			break
 		}
-		if events = l.poller.poll(); len(events) == 0 && l.handler.Gathers() {
-			yield()
-			events = l.poller.poll()
-		}
+		events = l.poller.poll()
 	}
 	l.runPosted()
 	if !l.handler.PassEnd() {

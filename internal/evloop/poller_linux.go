@@ -3,8 +3,7 @@ package evloop
 import (
 	"errors"
 	"fmt"
-	"os"
-	"syscall"
+	"math"
 	"time"
 	"unsafe"
 
@@ -20,9 +19,11 @@ const eventsMax = 256
 const interest = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 
 // poller is an epoll instance with a descriptor that wakes it.
+//
+// It waits in the system call itself, and not in Go's own poller, which would
+// have to be asked by another thread, woken for each event, and switched from: in
+// all some ten switches between threads for each pass.
 type poller struct {
-	file   *os.File // the epoll descriptor, in Go's own poller
-	raw    syscall.RawConn
 	fd     int
 	bell   int // an eventfd
 	events [eventsMax]unix.EpollEvent
@@ -36,21 +37,9 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("evloop: epoll: %w", err)
 	}
-	// Non-blocking, which means nothing to epoll, has Go take it into its poller.
-	if err := unix.SetNonblock(fd, true); err != nil {
+	p := &poller{fd: fd}
+	if p.bell, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("evloop: epoll: %w", err)
-	}
-	p := &poller{fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
-	if p.raw, err = p.file.SyscallConn(); err == nil {
-		// Fails if Go did not take it: then waiting would hold a thread.
-		err = p.file.SetReadDeadline(time.Time{})
-	}
-	if err == nil {
-		p.bell, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	}
-	if err != nil {
-		p.file.Close()
 		return nil, fmt.Errorf("evloop: epoll: %w", err)
 	}
 	if err := p.add(p.bell, bellToken, unix.EPOLLIN|unix.EPOLLET); err != nil {
@@ -80,34 +69,19 @@ func (p *poller) poll() []unix.EpollEvent {
 	return p.events[:max(0, int(n))] // an interrupted call has none
 }
 
-// yield lets other threads of the system run that wait for this processor. If none
-// does, it returns at once.
-func yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
-
 // wait returns events, as soon as there are any. It returns none after the time,
 // which is negative if there is no end to it.
-func (p *poller) wait(d time.Duration) (events []unix.EpollEvent, err error) {
-	if events = p.poll(); len(events) > 0 || d == 0 {
-		return events, nil
+func (p *poller) wait(d time.Duration) ([]unix.EpollEvent, error) {
+	ms := -1
+	if d >= 0 {
+		// Rounded up: a deadline that comes is over.
+		ms = int(min((d+time.Millisecond-1)/time.Millisecond, math.MaxInt32))
 	}
-	var deadline time.Time
-	if d > 0 {
-		deadline = time.Now().Add(d)
+	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), eventsMax, uintptr(ms), 0, 0)
+	if errno != 0 && errno != unix.EINTR {
+		return nil, fmt.Errorf("evloop: wait: %w", errno)
 	}
-	if err := p.file.SetReadDeadline(deadline); err != nil {
-		return nil, fmt.Errorf("evloop: wait: %w", err)
-	}
-	err = p.raw.Read(func(uintptr) bool {
-		events = p.poll()
-		return len(events) > 0
-	})
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("evloop: wait: %w", err)
-	}
-	return events, nil
+	return p.events[:max(0, int(n))], nil
 }
 
 // ring ends a wait.
@@ -123,5 +97,5 @@ func (p *poller) silence() {
 }
 
 func (p *poller) close() error {
-	return errors.Join(p.file.Close(), unix.Close(p.bell))
+	return errors.Join(unix.Close(p.fd), unix.Close(p.bell))
 }
