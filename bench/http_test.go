@@ -56,6 +56,33 @@ func floorLoad(b *testing.B, ours *load) *load {
 	return newLoad(b, "floor", startFloor(b, ours.server, ours.template), ours.template, *conns)
 }
 
+// loneBound is how fast one client is served by an event loop, at least, compared
+// with a goroutine of its own.
+const loneBound = 0.9
+
+// BenchmarkLoneAppend appends by one client, one append after the other, to a
+// server with event loops and to one without, in turns. The bound is for
+// -bench.pairs=5 -bench.pairtime=10s.
+func BenchmarkLoneAppend(b *testing.B) {
+	start := func(name string, portable bool) *load {
+		server := startChild(b, role{Dir: b.TempDir(), Portable: portable})
+		server.do(b, order{Populate: 100})
+		return newLoad(b, name, server, appendRequest(100, appendBytes), 1)
+	}
+	loops, portable := start("loops", false), start("portable", true)
+	syncs := newSyncFloor(b, b.TempDir())
+	for b.Loop() {
+		takeTurns(b, syncs, loops, portable)
+	}
+	report(b, loops, nil)
+	rate := loops.over(portable, (*run).rate)
+	b.ReportMetric(portable.median((*run).rate), "portable-ops/s")
+	b.ReportMetric(portable.median((*run).perCPU), "portable-ops/cpu-s")
+	b.ReportMetric(rate, "rate-of-portable")
+	syncs.report(b)
+	checkAtLeast(b, "appends of one client by a loop, per those by a goroutine", rate, loneBound)
+}
+
 // BenchmarkReadHot reads 1 KiB from memory over HTTP, beside fasthttp that has
 // the same bytes and headers at hand. T4 is about
 // -bench.pairs=5 -bench.pairtime=10s.

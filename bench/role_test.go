@@ -33,6 +33,7 @@ type role struct {
 	File    string  // what to send, if it is the floor of large reads
 	Live    int     // so many live readers may stay for as long as they like
 
+	Portable        bool          // a goroutine for each connection
 	SyncDelay       time.Duration // of each sync of the log
 	CommentInterval time.Duration
 
@@ -176,7 +177,7 @@ func (a *actor) start(r role) (err error) {
 // ends none of them while a benchmark lasts.
 func (r *role) server() server.Options {
 	if r.Live == 0 {
-		return server.Options{}
+		return server.Options{Portable: r.Portable}
 	}
 	const others = 1000
 	return server.Options{
