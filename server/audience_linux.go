@@ -27,6 +27,7 @@ type audience struct {
 	to      stream.Offset
 	looks   []look   // what was read in the round
 	frames  []*frame // what was made of it
+	fresh   bool     // what is read now is for nobody else
 	loads   []*load  // what is read beside the loop
 
 	news   atomic.Bool // something has happened since the last round began
@@ -86,6 +87,29 @@ func (a *audience) notify() {
 	}
 }
 
+// refresh is for somebody who has just come, or is told that there is nothing,
+// and must not be told less than was acknowledged before: what is read until
+// refreshed is what there is now. Members in a round go on with what they have, and
+// get the rest in the next one.
+func (a *audience) refresh() {
+	switch {
+	case !a.news.Load():
+	case a.inRound:
+		a.fresh = true
+	default:
+		a.begin()
+	}
+}
+
+func (a *audience) refreshed() { a.fresh = false }
+
+// begin forgets what was read.
+func (a *audience) begin() {
+	a.to = 0
+	a.looks = a.looks[:0]
+	a.dropFrames()
+}
+
 // add takes a member in. It has to look for itself once, after this.
 func (a *audience) add(m member) {
 	m.move(int32(len(a.members)))
@@ -130,9 +154,8 @@ func (a *audience) close() {
 // under way. It is true when the round is over.
 func (a *audience) round(most int) (turns int, over bool) {
 	if !a.inRound {
-		a.inRound, a.at, a.to = true, 0, 0
-		a.looks = a.looks[:0]
-		a.dropFrames()
+		a.inRound, a.at = true, 0
+		a.begin()
 		a.news.Store(false) // what happens from here on is for the next
 	}
 	for ; a.at < len(a.members) && turns < most && !a.gated; turns++ {
@@ -151,13 +174,13 @@ func (a *audience) round(most int) (turns int, over bool) {
 // news then.
 func (a *audience) read(from stream.Offset, bytesMax int) *look {
 	for i := range a.looks {
-		if l := &a.looks[i]; l.from == from && l.bytesMax == bytesMax {
+		if l := &a.looks[i]; !a.fresh && l.from == from && l.bytesMax == bytesMax {
 			return l
 		}
 	}
 	r := engine.ReadRequest{Path: a.feed.path, ID: a.feed.id, From: from, BytesMax: bytesMax, To: a.to}
-	if from > a.to {
-		r.To = 0 // it came later, and knows more already
+	if a.fresh || from > a.to {
+		r.To = 0 // it came later, and knows more
 	}
 	l := look{from: from, bytesMax: bytesMax}
 	l.result, l.ticket = a.feed.server.reads.Read(r)
@@ -165,6 +188,9 @@ func (a *audience) read(from stream.Offset, bytesMax int) *look {
 	if !l.ticket.Ready() {
 		a.wait(l.ticket)
 		return nil
+	}
+	if a.fresh {
+		return &l
 	}
 	if a.to == 0 {
 		a.to = l.result.Tail
@@ -189,7 +215,8 @@ func (a *audience) wait(t engine.Ticket) {
 		t.Wait() // how it ended is seen by whoever looks
 		d.loop.Post(func() {
 			a.gated = false
-			a.notify()
+			a.news.Store(true) // it may have been, and nobody has looked
+			d.news.put(a)
 		})
 	}()
 }

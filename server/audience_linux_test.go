@@ -83,3 +83,61 @@ func TestRoundsAreFair(t *testing.T) {
 		}
 	}
 }
+
+// News that comes while nothing can be read is not lost: the members have a turn
+// when it can.
+func TestNewsBehindAGateIsHeard(t *testing.T) {
+	f := start(t, func(u *setup) { u.server.Portable = false })
+	f.create("a", "", text)
+	d := f.server.loops.all[0]
+	info, _ := f.engine.Head("a")
+	held, release := f.holdCommits(false)
+	ticket := f.engine.Append(&stream.Append{Path: "a", ContentType: "text/plain", Body: []byte("x")})
+	await(t, "a commit", held)
+	heard := make(chan struct{}, 10)
+	h := &hearer{during: func() { heard <- struct{}{} }}
+	var a *audience
+	pass := func(do func()) {
+		done := make(chan struct{})
+		d.loop.Post(func() { do(); close(done) })
+		await(t, "a pass", done)
+	}
+	pass(func() {
+		a = &audience{driver: d, feed: &feed{server: f.server, path: "a", id: info.ID}}
+		a.add(h)
+		a.wait(ticket)
+		a.notify()
+	})
+	pass(func() {}) // in the end of the first, the news was looked at
+	release()
+	await(t, "a turn", heard)
+	pass(func() { a.remove(h.at) })
+}
+
+// Who comes while others have not yet heard of the last append is not told that
+// the stream ends before it.
+func TestNewcomersAreUpToDate(t *testing.T) {
+	f := start(t, endless)
+	f.create("a", "", text)
+	for range 3 { // so that there is something to be stale
+		f.follow("a?offset=now").next()
+		f.awaitPark("a")
+	}
+	for i := range 500 {
+		tail := f.do("POST", root+"a", "x", text).want(t, 204).Header.Get("Stream-Next-Offset")
+		switch i % 3 {
+		case 0:
+			if _, _, ctl := f.follow("a?offset=now").next(); ctl.Next < tail {
+				t.Fatalf("round %d: up to date at %s, and %s was acknowledged", i, ctl.Next, tail)
+			}
+		case 1:
+			if _, _, ctl := f.follow("a?offset=" + token(6*i)).next(); ctl.Next < tail {
+				t.Fatalf("round %d: got up to %s, and %s was acknowledged", i, ctl.Next, tail)
+			}
+		default:
+			if r := f.poll("a?offset=" + token(6*i)).read("GET").want(t, 200); r.Header.Get("Stream-Next-Offset") < tail {
+				t.Fatalf("round %d: polled up to %s, and %s was acknowledged", i, r.Header.Get("Stream-Next-Offset"), tail)
+			}
+		}
+	}
+}

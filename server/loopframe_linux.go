@@ -7,7 +7,7 @@ import "slices"
 func (a *audience) frame(p *place) (*frame, feedState) {
 	cursor := p.cursor(a.driver.clock())
 	for _, f := range a.frames {
-		if f.from == p.from && f.cursor == cursor && f.shape == p.shape {
+		if !a.fresh && f.from == p.from && f.cursor == cursor && f.shape == p.shape {
 			if f.empty && p.told && f.next != feedEnd {
 				return nil, feedWait
 			}
@@ -35,6 +35,10 @@ func (a *audience) frame(p *place) (*frame, feedState) {
 		f.bytes = appendEnd(f.bytes, p.shape)
 	}
 	a.driver.server.framesEncoded.Add(1)
+	if a.fresh {
+		f.kept = true
+		return f, feedMore
+	}
 	if len(a.frames) == framesKept {
 		a.frames[0].forget()
 		a.frames = slices.Delete(a.frames, 0, 1)

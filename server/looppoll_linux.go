@@ -32,7 +32,9 @@ func (lc *loopConn) park(t *turn) {
 		return
 	}
 	lc.SetDeadline(d.loop.Now().Add(d.server.opts.LongPollTimeout))
+	a.refresh()
 	p.hear()
+	a.refreshed()
 	if lc.parked == p {
 		d.parked(a.feed.path)
 	}
@@ -71,6 +73,10 @@ func (lc *loopConn) unpark(over bool) {
 		x.parsed = true
 		x.live.id, x.live.from = p.audience.feed.id, p.from
 		o := outcome{kind: kindAgain}
+		if over {
+			p.audience.refresh()
+			defer p.audience.refreshed()
+		}
 		if l := p.audience.read(p.from, 0); l != nil {
 			x.shared, x.content = true, l.content
 			o = d.server.pollLook(x, &l.result, &l.ticket)

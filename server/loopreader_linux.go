@@ -56,7 +56,9 @@ func (r *loopReader) begin(now time.Time) {
 		return
 	}
 	head := a.feed.appendHead(takeBuffer(), r.shape, now)
+	a.refresh()
 	f, state := a.frame(&r.place)
+	a.refreshed()
 	if state == feedMore {
 		head = append(head, f.bytes...)
 		r.took(f)
