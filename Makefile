@@ -7,12 +7,13 @@ DATA      ?= ./data
 ROUNDS    ?= 200
 SEEDS     ?= 20000
 FUZZTIME  ?= 10m
+LIVETIME  ?= 10m
 BENCHTIME ?= 2s
 URL       ?=
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-conformance test-browser race crash hunt fuzz fuzz-smoke lint bench soak conformance golden tidy-check
+.PHONY: help run build test test-go test-conformance test-browser race crash hunt fuzz fuzz-smoke lint bench soak soak-live conformance golden tidy-check
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,8 +87,15 @@ fuzz-smoke:
 bench: ## the benchmarks, each beside the floor of this machine
 	$(GO) test -run '^$$' -bench . -timeout 1h ./wal ./bench
 
-soak: ## the long measurements, at the sizes that their bounds are for: about half an hour, 20 GB of disk
+soak: soak-live ## the long measurements, at the sizes that their bounds are for: about an hour, 20 GB of disk
 	$(GO) test -run '^$$' -bench 'Large|ManyStreams|StoredBytes|Replay' -benchtime 1x -timeout 6h ./bench -bench.strict \
 		-bench.large-bytes=21474836480 -bench.many=1000000 -bench.many-memory=536870912 \
 		-bench.stored-bytes=1073741824 -bench.stored-streams=100000 -bench.replay-bytes=1073741824
 	$(GO) test -run '^$$' -bench 'Maintenance|Arrays' -benchtime 1x -timeout 1h ./bench -bench.strict -bench.pairs=5 -bench.pairtime=10s
+
+soak-live: ## live readers for LIVETIME, each of whom must get everything once; then what connections and readers cost, against its bounds
+	$(GO) test ./internal/livetest -run Readers -v -timeout 6h -live.time=$(LIVETIME)
+	$(GO) test -run '^$$' -bench IdleConnections -benchtime 1x -timeout 1h ./bench -bench.strict -bench.conns-low=5000 -bench.conns-high=15000
+	$(GO) test -run '^$$' -bench 'HTTPAppend|ReadHot|LoneAppend|FanOut|WritersWithReaders|PostBeside|Broadcast|SlowSync|Stop' -benchtime 1x -timeout 2h \
+		./bench -bench.strict -bench.pairs=5 -bench.pairtime=10s -bench.idle-readers=10000 -bench.broadcast-readers=10000 -bench.stop-readers=15000
+	$(GO) test -run '^$$' -bench 'HTTPAppend/conns=256/streams=100$$' -benchtime 1x -timeout 1h ./bench -bench.strict -bench.conns=256 -bench.pairs=5 -bench.pairtime=10s

@@ -14,6 +14,15 @@ const (
 	readRatioMin = 0.85
 )
 
+// Bounds of T1, by connections, and T2. They are for -bench.pairs=5
+// -bench.pairtime=10s.
+const (
+	cpuRatio64   = 0.75
+	cpuRatio256  = 0.95
+	rateOf100    = 0.85
+	fewForRatios = 64
+)
+
 // BenchmarkHTTPAppend appends over HTTP. cpu-ratio compares with fasthttp
 // giving the same answers and storing nothing; with many streams, cpu-of-100
 // and rate-of-100 compare with a server of 100 streams that takes turns too.
@@ -29,6 +38,12 @@ func BenchmarkHTTPAppend(b *testing.B) {
 		end(b, few.server)
 		report(b, few, floor)
 		syncs.report(b)
+		if bound := cpuRatio64; *conns >= fewForRatios {
+			if *conns >= 4*fewForRatios {
+				bound = cpuRatio256
+			}
+			checkAtLeast(b, "appends per server CPU-second, per answers of the floor", few.over(floor, (*run).perCPU), bound)
+		}
 	})
 	b.Run(fmt.Sprintf("conns=%d/streams=100000", *conns), func(b *testing.B) {
 		many, few := appendLoad(b, 100_000), appendLoad(b, 100)
@@ -43,6 +58,7 @@ func BenchmarkHTTPAppend(b *testing.B) {
 		syncs.report(b)
 		b.ReportMetric(many.over(few, (*run).perCPU), "cpu-of-100")
 		b.ReportMetric(many.over(few, (*run).rate), "rate-of-100")
+		checkAtLeast(b, "rate of appends to many streams, per that to 100", many.over(few, (*run).rate), rateOf100)
 	})
 }
 

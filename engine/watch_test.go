@@ -35,6 +35,11 @@ func read(e *Engine, r ReadRequest) ReadResult {
 // TestNoWakeUpIsLost appends while a reader goes from reading to waiting. A
 // lost wake-up hangs the test.
 func TestNoWakeUpIsLost(t *testing.T) {
+	t.Run("by another goroutine", func(t *testing.T) { loseNoWakeUp(t, (*Engine).Watch) })
+	t.Run("by whoever commits", func(t *testing.T) { loseNoWakeUp(t, (*Engine).WatchInline) })
+}
+
+func loseNoWakeUp(t *testing.T, watch func(*Engine, string, stream.ID, func()) (func(), bool)) {
 	const rounds = 100_000
 	e := openLive(t)
 	if out := e.Create(&stream.Create{Path: "p", ContentType: "text/plain", TTL: stream.NoTTL}); out.Wait() != nil {
@@ -60,7 +65,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 				stop()
 			}
 			var ok bool
-			stop, ok = e.Watch("p", info.ID, func() {
+			stop, ok = watch(e, "p", info.ID, func() {
 				select {
 				case woken <- struct{}{}:
 				default:
