@@ -135,7 +135,7 @@ func TestNewcomersAreUpToDate(t *testing.T) {
 				t.Fatalf("round %d: got up to %s, and %s was acknowledged", i, ctl.Next, tail)
 			}
 		default:
-			if r := f.poll("a?offset=" + token(6*i)).read("GET").want(t, 200); r.Header.Get("Stream-Next-Offset") < tail {
+			if r := f.poll("a?offset="+token(6*i)).read("GET").want(t, 200); r.Header.Get("Stream-Next-Offset") < tail {
 				t.Fatalf("round %d: polled up to %s, and %s was acknowledged", i, r.Header.Get("Stream-Next-Offset"), tail)
 			}
 		}
