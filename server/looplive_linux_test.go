@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tailrace/engine"
+	"tailrace/internal/evloop"
 )
 
 // While a sync hangs, loops go on with all that does not wait for it: reads, new
@@ -113,5 +116,47 @@ func (c *client) skipEvent(buf []byte, kind string) {
 		if at += n; bytes.HasSuffix(buf[:at], end) && bytes.Contains(buf[:at], []byte(kind)) {
 			return
 		}
+	}
+}
+
+// A comment that the kernel took late, while the next event was being read, is no
+// reason to read the event twice.
+func TestAnEventIsReadOnceWhateverGoesOutMeanwhile(t *testing.T) {
+	d := &diskReader{}
+	f := start(t, onDisk(d), endless, func(u *setup) { u.server.Portable = false })
+	f.create("a", "old", text)
+	reading, release := make(chan struct{}), make(chan struct{})
+	d.onCold = func(engine.ReadRequest) {
+		select {
+		case <-release:
+		default:
+			close(reading)
+			<-release
+		}
+	}
+	s := f.follow("a?offset=-1")
+	await(t, "the reading", reading)
+	loop := f.server.loops.all[0].loop
+	done := make(chan struct{})
+	loop.Post(func() {
+		loop.All(func(c *evloop.Conn) {
+			if r, ok := c.Owner.(*loopReader); ok {
+				r.stalled = true
+				r.sent()
+				if loads := r.audience.loads; len(loads) != 1 || len(loads[0].waiting) != 1 {
+					t.Error("the reader waits for the event twice")
+				}
+			}
+		})
+		close(done)
+	})
+	await(t, "a pass", done)
+	close(release)
+	if data, _, ctl := s.next(); data != "old" || !ctl.UpToDate {
+		t.Errorf("got %q", data)
+	}
+	f.append("a", "new", text)
+	if data, _, _ := s.next(); data != "new" {
+		t.Errorf("then %q", data)
 	}
 }

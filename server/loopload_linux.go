@@ -82,6 +82,7 @@ func (l *load) done(f *frame, state feedState) {
 		}
 		r.loading = false
 		switch {
+		case r.stalled: // a comment is on its way; what follows is looked for after it
 		case a.driver.stopping:
 			r.finish()
 		case f != nil:

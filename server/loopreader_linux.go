@@ -186,8 +186,9 @@ func (r *loopReader) sent() {
 		r.finish()
 		return
 	}
-	r.arm()
-	r.next()
+	if r.arm(); !r.busy() {
+		r.next()
+	}
 }
 
 func (r *loopReader) unpin() {
