@@ -3,6 +3,7 @@ package server
 import (
 	"flag"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -290,6 +291,30 @@ func TestTooManyReadersAreRefused(t *testing.T) {
 	q.read("GET").want(t, 200)
 	if n := f.server.LiveReaders(); n != 0 {
 		t.Errorf("%d readers are left", n)
+	}
+}
+
+// Requests with long heads take their place while they wait.
+func TestLongHeadsOfLongPollsAreBounded(t *testing.T) {
+	f := start(t, endless, func(u *setup) { u.server.Portable, u.server.BodyBytesInFlight = false, testBodyMax })
+	f.create("a", "", text)
+	ask := f.request("GET", root+"a?offset=now&live=long-poll", "", "X: "+strings.Repeat("x", 10_000))
+	var all []*client
+	for {
+		p := f.dial().send(ask)
+		if (len(all)+1)*len(ask) > testBodyMax {
+			p.read("GET").wantError(t, 503, "overloaded").wantHeaders(t, "Retry-After: 1")
+			p.send(f.request("HEAD", root+"a", "")).read("HEAD").want(t, 200) // the connection goes on
+			break
+		}
+		if f.awaitPark("a"); len(all) > testBodyMax/10_000 {
+			t.Fatalf("%d polls wait", len(all))
+		}
+		all = append(all, p)
+	}
+	f.append("a", "x", text)
+	for _, p := range all {
+		p.read("GET").want(t, 200)
 	}
 }
 

@@ -14,11 +14,31 @@ type parkedPoll struct {
 	raw      []byte
 }
 
+// parkedBytesFree is how long a request that waits may be without being counted.
+// Longer ones take their place in the budget for bodies.
+const parkedBytesFree = 1 << 10
+
+// held is what the poll has taken of that budget.
+func (p *parkedPoll) held() int64 {
+	if len(p.raw) <= parkedBytesFree {
+		return 0
+	}
+	return int64(len(p.raw))
+}
+
 // park has a long-poll wait. All before it is answered.
 func (lc *loopConn) park(t *turn) {
 	d, x := lc.driver, t.exchange
+	p := &parkedPoll{conn: lc, from: x.live.from, raw: t.raw}
+	if !d.server.bodies.reserve(p.held()) {
+		d.server.readers.leave(d.peerOf(lc.Conn))
+		t.done = true
+		d.server.fail(x, faultOverloaded)
+		lc.answer()
+		return
+	}
 	a := d.audience(x)
-	p := &parkedPoll{conn: lc, audience: a, from: x.live.from, raw: t.raw}
+	p.audience = a
 	a.add(p)
 	lc.parked = p
 	lc.first, lc.last, lc.turns = nil, nil, 0
@@ -97,6 +117,7 @@ func (lc *loopConn) unpark(over bool) {
 func (lc *loopConn) leave() {
 	if p := lc.parked; p != nil {
 		lc.parked = nil
+		lc.driver.server.bodies.release(p.held())
 		p.audience.remove(p.at)
 		lc.driver.server.readers.leave(lc.driver.peerOf(lc.Conn))
 	}
