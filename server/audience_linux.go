@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,8 @@ type audience struct {
 	looks   []look   // what was read in the round
 	frames  []*frame // what was made of it
 	fresh   bool     // what is read now is for nobody else
+	version int      // how often that began anew
+	touched bool     // in the driver's list of those that have read something
 	loads   []*load  // what is read beside the loop
 
 	news   atomic.Bool // something has happened since the last round began
@@ -106,6 +109,14 @@ func (a *audience) refreshed() { a.fresh = false }
 // begin forgets what was read.
 func (a *audience) begin() {
 	a.to = 0
+	a.version++
+	a.forget()
+}
+
+// forget gives up what was read and made of it: it may be much, and the next news
+// far away.
+func (a *audience) forget() {
+	clear(a.looks)
 	a.looks = a.looks[:0]
 	a.dropFrames()
 }
@@ -143,16 +154,16 @@ func (a *audience) put(at int, m member) {
 
 func (a *audience) close() {
 	a.closed = true
-	a.dropFrames()
+	a.forget()
 	if a.stop != nil {
 		a.stop()
 	}
 	delete(a.driver.audiences, a.feed.id)
 }
 
-// round gives turns to at most so many members, and begins a new round if none is
+// round gives turns to at most so many members until a time, and begins a new round if none is
 // under way. It is true when the round is over.
-func (a *audience) round(most int) (turns int, over bool) {
+func (a *audience) round(most int, until time.Time) (turns int, over bool) {
 	if !a.inRound {
 		a.inRound, a.at = true, 0
 		a.begin()
@@ -162,6 +173,9 @@ func (a *audience) round(most int) (turns int, over bool) {
 		m := a.members[a.at]
 		a.at++
 		m.hear()
+		if turns%timeTurns == timeTurns-1 && time.Now().After(until) {
+			most = 0
+		}
 	}
 	if a.gated || a.at >= len(a.members) {
 		a.inRound = false
@@ -183,11 +197,14 @@ func (a *audience) read(from stream.Offset, bytesMax int) *look {
 		r.To = 0 // it came later, and knows more
 	}
 	l := look{from: from, bytesMax: bytesMax}
-	l.result, l.ticket = a.feed.server.reads.Read(r)
-	a.driver.looked(a.feed.path)
-	if !l.ticket.Ready() {
-		a.wait(l.ticket)
-		return nil
+	for again := true; again; {
+		l.result, l.ticket = a.feed.server.reads.Read(r)
+		a.driver.looked(a.feed.path)
+		if !l.ticket.Ready() {
+			a.wait(l.ticket)
+			return nil
+		}
+		again = l.ticket.Retry && l.ticket.Err() == nil // what it waited for is durable by now
 	}
 	if a.fresh {
 		return &l
@@ -196,9 +213,10 @@ func (a *audience) read(from stream.Offset, bytesMax int) *look {
 		a.to = l.result.Tail
 	}
 	if len(a.looks) == looksKept {
-		a.looks = append(a.looks[:0], a.looks[1:]...)
+		a.looks = slices.Delete(a.looks, 0, 1)
 	}
 	a.looks = append(a.looks, l)
+	a.driver.touch(a)
 	return &a.looks[len(a.looks)-1]
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"testing"
+	"time"
 
 	"tailrace/internal/stream"
 )
@@ -67,7 +68,7 @@ func TestRoundsAreFair(t *testing.T) {
 			}
 			for over := false; !over; {
 				var turns int
-				if turns, over = a.round(1 + rng.IntN(7)); turns > 7 {
+				if turns, over = a.round(1+rng.IntN(7), time.Now().Add(patience)); turns > 7 {
 					t.Fatalf("%d turns at a time", turns)
 				}
 				change()

@@ -317,6 +317,7 @@ func (lc *loopConn) release() {
 // crowded implements owner.
 func (lc *loopConn) crowded() {
 	lc.driver.server.drops.note(dropMemory)
+	lc.leave() // a long-poll that waits is who gets the answer
 	lc.Consume(len(lc.In()))
 	if lc.phase == loopServing {
 		lc.refuse(faultOverloaded)

@@ -41,6 +41,7 @@ type loopDriver struct {
 	audiences map[stream.ID]*audience
 	news      newsBox
 	told      []*audience   // memory for the next list
+	touched   []*audience   // that have read something in this pass
 	line      []*audience   // with news, or in a round
 	resting   []*audience   // with news, for the next window
 	behind    []*loopReader // that have not got all there is

@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,5 +159,100 @@ func TestAnEventIsReadOnceWhateverGoesOutMeanwhile(t *testing.T) {
 	f.append("a", "new", text)
 	if data, _, _ := s.next(); data != "new" {
 		t.Errorf("then %q", data)
+	}
+}
+
+// News that comes while the event before it is being read reaches its reader, and
+// who comes after the news is told of it.
+func TestNewsDuringALoadIsHeard(t *testing.T) {
+	d := &diskReader{}
+	f := start(t, onDisk(d), endless, func(u *setup) { u.server.Portable = false })
+	f.create("a", "old", text)
+	reading, release := make(chan struct{}), make(chan struct{})
+	var asked atomic.Bool
+	d.answer = func(r engine.ReadRequest) (res engine.ReadResult, ticket engine.Ticket, given bool) {
+		if asked.Swap(true) {
+			return
+		}
+		res, ticket = d.reader.ReadCold(r)
+		close(reading)
+		<-release
+		return res, ticket, true
+	}
+	early := f.follow("a?offset=-1")
+	await(t, "the reading", reading)
+	f.append("a", "new", text)
+	loop := f.server.loops.all[0].loop
+	for range 3 { // passes, in which the news is told
+		done := make(chan struct{})
+		loop.Post(func() { close(done) })
+		await(t, "a pass", done)
+	}
+	late := f.follow("a?offset=-1")
+	if data, _, ctl := late.next(); data != "oldnew" || !ctl.UpToDate {
+		t.Errorf("who came later got %q", data)
+	}
+	close(release)
+	got := ""
+	for got != "oldnew" {
+		data, has, _ := early.next()
+		if !has {
+			t.Fatalf("got %q", got)
+		}
+		got += data
+	}
+}
+
+// An event that many wait for is given to all of them, in more than one pass.
+func TestALoadIsGivenToAll(t *testing.T) {
+	const readers = passTurns + 50
+	d := &diskReader{}
+	f := start(t, onDisk(d), endless, func(u *setup) { u.server.Portable, u.quiet = false, true })
+	f.create("a", "old", text)
+	release := make(chan struct{})
+	d.onCold = func(engine.ReadRequest) { <-release }
+	var all []*client
+	for range readers {
+		all = append(all, f.dial().send(f.request("GET", root+"a?offset=-1&live=sse", "")))
+	}
+	waitFor(t, "all readers", func() bool { return f.server.LiveReaders() == readers })
+	close(release)
+	for _, c := range all {
+		if data, _, ctl := c.sse().next(); data != "old" || ctl.Next != token(8) {
+			t.Fatalf("got %q", data)
+		}
+	}
+	if n := d.coldReads(); n > 3 {
+		t.Errorf("%d reads of the disk for one event", n)
+	}
+}
+
+// A long-poll whose connection has too much behind it has that for its answer, and
+// no other comes.
+func TestCrowdedLongPollsEnd(t *testing.T) {
+	f := start(t, endless, func(u *setup) { u.server.Portable, u.server.BodyBytesInFlight = false, testBodyMax })
+	f.create("a", "", text)
+	behind := strings.Repeat(f.request("GET", root+"a", ""), 1000)
+	var waiting []*client
+	for f.server.Stats().Dropped["memory"] == 0 {
+		if len(waiting) == 10 {
+			t.Fatal("nobody is turned away")
+		}
+		c := f.dial().send(f.request("GET", root+"a?offset=now&live=long-poll", ""))
+		f.awaitPark("a")
+		before := f.kept()
+		io.WriteString(c.conn, behind) // may fail
+		waitFor(t, "the input", func() bool { return f.server.Stats().Dropped["memory"] > 0 || f.kept() > before })
+		waiting = append(waiting, c)
+	}
+	last := waiting[len(waiting)-1]
+	last.read("GET").wantError(t, 503, "overloaded").wantHeaders(t, "Connection: close")
+	f.append("a", "x", text)
+	last.wantClosed()
+	for _, c := range waiting[:len(waiting)-1] {
+		if r := c.read("GET").want(t, 200); r.body != "x" {
+			t.Errorf("woke with %q", r.body)
+		}
+		c.conn.Close()
 	}
 }

@@ -1,12 +1,16 @@
 package server
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // load reads an event beside the loop, because it is on the disk or large. All
 // readers who are at the same place wait for the same load.
 type load struct {
 	audience *audience
 	place    place
+	version  int // of the audience: who comes after news does not join
 	waiting  []*loopReader
 }
 
@@ -19,12 +23,12 @@ func (r *loopReader) load() {
 	a := r.audience
 	r.loading = true
 	for _, l := range a.loads {
-		if l.place == r.place {
+		if l.place == r.place && l.version == a.version && !a.news.Load() {
 			l.waiting = append(l.waiting, r)
 			return
 		}
 	}
-	l := &load{audience: a, place: r.place, waiting: []*loopReader{r}}
+	l := &load{audience: a, place: r.place, version: a.version, waiting: []*loopReader{r}}
 	a.loads = append(a.loads, l)
 	go l.run(a.driver, &reading{feed: a.feed, place: l.place})
 }
@@ -41,18 +45,16 @@ func (l *load) run(d *loopDriver, g *reading) {
 			f, state = nil, feedBroken
 			g.release()
 		}
-		if !d.loop.Post(func() { l.done(f, state) }) && f != nil {
-			d.server.responses.release(f.held)
-		}
+		l.post(f, state)
 	}()
-	gate := d.server.loops.loads
-	gate <- struct{}{}
-	out, next := g.next(nil)
-	<-gate
+	out, next := l.next(d, g)
 	if next == feedFull && g.await(time.Now().Add(d.server.opts.LiveTime)) {
-		gate <- struct{}{}
-		out, next = g.next(nil)
-		<-gate
+		out, next = l.next(d, g)
+	}
+	if next == feedWait {
+		// That was so when it was read. What came since was news to nobody who waited
+		// for this, so each looks once more.
+		next = feedMore
 	}
 	if state = next; len(out) > 0 {
 		if next == feedEnd {
@@ -65,35 +67,61 @@ func (l *load) run(d *loopDriver, g *reading) {
 	g.release()
 }
 
+// next reads with one of the tokens for that, which nobody holds who waits for the
+// log.
+func (l *load) next(d *loopDriver, g *reading) ([]byte, feedState) {
+	g.settle()
+	gate := d.server.loops.loads
+	gate <- struct{}{}
+	defer func() { <-gate }()
+	return g.next(nil)
+}
+
+// post gives the event to those who wait for it, some in each pass.
+func (l *load) post(f *frame, state feedState) {
+	d := l.audience.driver
+	if !d.loop.Post(func() { l.done(f, state) }) && f != nil && f.pins == 0 {
+		d.server.responses.release(f.held)
+	}
+}
+
 // done gives the event to those who wait for it.
 func (l *load) done(f *frame, state feedState) {
 	a := l.audience
-	for i, other := range a.loads {
-		if other == l {
-			last := len(a.loads) - 1
-			a.loads[i], a.loads[last] = a.loads[last], nil
-			a.loads = a.loads[:last]
-			break
-		}
+	if at := slices.Index(a.loads, l); at >= 0 {
+		a.loads = slices.Delete(a.loads, at, at+1) // nobody joins any more
 	}
-	for _, r := range l.waiting {
-		if r.Closed() || r.Owner != owner(r) {
-			continue // it has left meanwhile
+	until := time.Now().Add(passTime)
+	for n := 0; n < len(l.waiting); n++ {
+		if n == passTurns || n%timeTurns == timeTurns-1 && time.Now().After(until) {
+			l.waiting = l.waiting[n:]
+			l.post(f, state)
+			return
 		}
-		r.loading = false
-		switch {
-		case r.stalled: // a comment is on its way; what follows is looked for after it
-		case a.driver.stopping:
-			r.finish()
-		case f != nil:
-			r.give(f)
-		case state == feedFull:
-			r.load() // until its own time is up
-		default:
-			r.do(state)
-		}
+		l.give(l.waiting[n], f, state)
+		l.waiting[n] = nil
 	}
 	if f != nil && f.pins == 0 {
 		a.driver.server.responses.release(f.held)
+		f.held = 0
+	}
+}
+
+// give gives it to one.
+func (l *load) give(r *loopReader, f *frame, state feedState) {
+	if r.Closed() || r.Owner != owner(r) {
+		return // it has left meanwhile
+	}
+	r.loading = false
+	switch {
+	case r.stalled: // a comment is on its way; what follows is looked for after it
+	case l.audience.driver.stopping:
+		r.finish()
+	case f != nil:
+		r.give(f)
+	case state == feedFull:
+		r.load() // until its own time is up
+	default:
+		r.do(state)
 	}
 }

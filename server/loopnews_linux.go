@@ -48,6 +48,11 @@ const (
 
 	// behindTurns is how many of them may be readers that catch up.
 	behindTurns = 64
+
+	// passTime is how long they are served, if their events are large, and timeTurns
+	// how often that is looked at.
+	passTime  = 2 * time.Millisecond
+	timeTurns = 16
 )
 
 // deliver gives news to those who follow streams, within the bounds of a pass.
@@ -70,13 +75,24 @@ func (d *loopDriver) deliver() {
 		}
 		d.told[i] = nil
 	}
-	left := passTurns - d.catchUp()
+	until := time.Now().Add(passTime)
+	left := passTurns - d.catchUp(until)
 	for n := len(d.line); n > 0 && left > 0; n-- {
+		if n%timeTurns == 0 && time.Now().After(until) {
+			break
+		}
 		a := d.line[0]
 		d.line[0] = nil
 		d.line = d.line[1:]
-		left -= d.turn(a, left)
+		left -= d.turn(a, left, until)
 	}
+	for i, a := range d.touched {
+		if a.touched = false; !a.inRound {
+			a.forget()
+		}
+		d.touched[i] = nil
+	}
+	d.touched = d.touched[:0]
 	if len(d.line) == 0 {
 		d.line = d.line[:0:cap(d.line)]
 	}
@@ -89,7 +105,7 @@ func (d *loopDriver) deliver() {
 }
 
 // turn gives an audience its turn, and tells how many members were served.
-func (d *loopDriver) turn(a *audience, most int) int {
+func (d *loopDriver) turn(a *audience, most int, until time.Time) int {
 	now := d.loop.Now()
 	if a.closed || a.gated || !a.inRound && !a.news.Load() {
 		a.queued = false
@@ -102,7 +118,7 @@ func (d *loopDriver) turn(a *audience, most int) int {
 		}
 		a.window, a.began = d.window, now
 	}
-	turns, over := a.round(most)
+	turns, over := a.round(most, until)
 	d.turns += turns
 	switch {
 	case !over, a.news.Load():
@@ -119,12 +135,15 @@ func (d *loopDriver) turn(a *audience, most int) int {
 }
 
 // catchUp gives readers that are behind their next events.
-func (d *loopDriver) catchUp() int {
-	n := min(len(d.behind), behindTurns)
+func (d *loopDriver) catchUp(until time.Time) (n int) {
 	list := d.behind
 	d.behind = nil
-	for i, r := range list[:n] {
-		list[i] = nil
+	for most := min(len(list), behindTurns); n < most; {
+		r := list[n]
+		list[n] = nil
+		if n++; n%timeTurns == 0 && time.Now().After(until) {
+			most = n
+		}
 		if r.Closed() || r.Owner != owner(r) {
 			continue
 		}
@@ -134,6 +153,15 @@ func (d *loopDriver) catchUp() int {
 	}
 	d.behind = append(list[n:], d.behind...)
 	return n
+}
+
+// touch has an audience forget in the end of the pass what it has read, unless it
+// is in a round then.
+func (d *loopDriver) touch(a *audience) {
+	if !a.touched {
+		a.touched = true
+		d.touched = append(d.touched, a)
+	}
 }
 
 // clock is the time of the pass as the engine sees it.

@@ -44,6 +44,7 @@ func (lc *loopConn) park(t *turn) {
 	lc.first, lc.last, lc.turns = nil, nil, 0
 	d.give(t)
 	if d.server.engine.Err() != nil {
+		d.server.drops.of(dropFailed, a.feed.path)
 		lc.Close()
 		return
 	}

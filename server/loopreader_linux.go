@@ -52,7 +52,7 @@ func (lc *loopConn) follow(t *turn) {
 func (r *loopReader) begin(now time.Time) {
 	a := r.audience
 	if a.feed.server.engine.Err() != nil {
-		r.Close()
+		r.drop(dropFailed)
 		return
 	}
 	head := a.feed.appendHead(takeBuffer(), r.shape, now)
@@ -73,6 +73,12 @@ func (r *loopReader) begin(now time.Time) {
 	case err != nil:
 		r.Close()
 	case r.Unsent():
+		n := int64(r.UnsentBytes()) // of which the connection has a copy
+		if !a.feed.server.responses.reserve(n) {
+			r.drop(dropMemory)
+			return
+		}
+		r.frame = &frame{pins: 1, held: n, kept: true}
 		r.ending = state == feedEnd
 		r.stall()
 	case a.driver.stopping:
@@ -208,7 +214,7 @@ func (r *loopReader) expired() {
 	d := r.audience.driver
 	now := d.since(time.Now())
 	switch {
-	case r.stalled && r.moves():
+	case r.stalled && !r.ending && !d.stopping && r.moves():
 		r.stall()
 		return
 	case r.stalled:
@@ -278,7 +284,12 @@ func (r *loopReader) last(f *frame) {
 	lc.Conn, lc.served, lc.phase = r.Conn, true, loopEnding
 	lc.Owner = lc
 	err := lc.End(f.bytes)
-	if err != nil || lc.Unsent() && !lc.hold(f) {
+	switch {
+	case err != nil:
+		lc.Close()
+		return
+	case lc.Unsent() && !lc.hold(f):
+		d.server.drops.note(dropMemory)
 		lc.Close()
 		return
 	}

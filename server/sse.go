@@ -187,6 +187,16 @@ func (g *reading) next(dst []byte) ([]byte, feedState) {
 	return dst, g.pass(&r)
 }
 
+// settle waits until what is on its way to the log is no obstacle to reading.
+func (g *reading) settle() {
+	for {
+		_, t := g.server.reads.Read(engine.ReadRequest{Path: g.path, ID: g.id, From: stream.OffsetMax})
+		if t.Ready() || t.Wait() != nil {
+			return
+		}
+	}
+}
+
 // read reads on, from the disk if it has to.
 func (g *reading) read() (engine.ReadResult, engine.Ticket) {
 	s := g.server

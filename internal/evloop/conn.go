@@ -80,6 +80,9 @@ func (c *Conn) Slot() uint32 { return c.slot }
 
 // keeps notes how much memory the connection's input takes.
 func (c *Conn) keeps(room int) {
+	if c.data == &nothing {
+		return
+	}
 	c.loop.kept += int64(room - c.room)
 	c.room = room
 }
@@ -90,8 +93,14 @@ func (c *Conn) In() []byte { return c.in }
 
 // Consume takes the first n bytes out of In.
 func (c *Conn) Consume(n int) {
-	if n > 0 {
-		c.in = c.in[n:]
+	if n == 0 {
+		return
+	}
+	if c.in = c.in[n:]; len(c.in) == 0 && c.own {
+		// Perhaps not in Input, after which it would be done anyway.
+		c.in, c.own = nil, false
+		c.keeps(0)
+		c.idle()
 	}
 }
 
@@ -157,11 +166,12 @@ func (c *Conn) read() (bool, error) {
 		buf = c.in[len(c.in):cap(c.in)]
 	}
 	n, errno := rawRead(int(c.fd), buf)
+	for errno == unix.EINTR {
+		n, errno = rawRead(int(c.fd), buf)
+	}
 	switch {
 	case errno == unix.EAGAIN:
 		c.readable = false
-		return false, nil
-	case errno == unix.EINTR:
 		return false, nil
 	case errno != 0:
 		return false, errno

@@ -12,8 +12,7 @@
 //	 ▲                                                              │
 //	 └──────────────────────────────────────────────────────────────┘
 //
-// The loop waits by Go's own poller, in which its epoll descriptor is: no thread
-// of the system is held while nothing happens.
+// The loop waits in the system call, which holds a thread but no processor.
 //
 // The package exists on Linux only.
 package evloop

@@ -183,7 +183,12 @@ func (l *Loop) Post(f func()) bool {
 func (l *Loop) Wake() {
 	l.woken.Store(true)
 	if l.asleep.Load() && l.asleep.CompareAndSwap(true, false) {
-		l.poller.ring()
+		// The bell is gone after the end, and its descriptor perhaps another's.
+		l.mu.Lock()
+		if !l.ended {
+			l.poller.ring()
+		}
+		l.mu.Unlock()
 	}
 }
 
@@ -239,6 +244,7 @@ func (l *Loop) Adopt(fd int, rest []byte, owner any) (*Conn, error) {
 	token := uint64(c.slot) | uint64(l.gens[c.slot])<<32
 	if err := l.poller.add(fd, token, interest); err != nil {
 		l.free = append(l.free, c.slot)
+		c.keeps(0)
 		return nil, err
 	}
 	l.slots[c.slot] = c
