@@ -178,7 +178,7 @@ func commentsUntil(addr string, end time.Time, every time.Duration) (late []time
 		}
 		if now := time.Now(); strings.Contains(string(buf[:n]), ":\n\n") {
 			if !last.IsZero() {
-				late = append(late, max(0, now.Sub(last)-every))
+				late = append(late, max(0, now.Sub(last)-every)) // it may be earlier
 			}
 			last = now
 		}

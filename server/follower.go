@@ -57,7 +57,7 @@ func (f *follower) follow() {
 	s := f.server
 	now := time.Now()
 	end := now.Add(s.liveTime())
-	comment := now.Add(s.opts.CommentInterval)
+	comment := now.Add(s.commentIn())
 	out := f.appendHead(takeBuffer(), f.shape, now)
 	defer f.release()
 	for {
@@ -127,7 +127,7 @@ func (f *follower) idle(end time.Time, comment *time.Time) bool {
 				return false
 			}
 			giveBuffer(out)
-			*comment = now.Add(f.server.opts.CommentInterval)
+			*comment = now.Add(f.server.commentIn())
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (lc *loopConn) follow(t *turn) {
 	lc.first, lc.last, lc.turns = nil, nil, 0
 	d.retired = append(d.retired, lc)
 	d.give(t)
-	r.comments = d.since(now.Add(s.opts.CommentInterval))
+	r.comments = d.since(now.Add(s.commentIn()))
 	r.ends = d.since(now.Add(s.liveTime()))
 	r.SetSendBuffer(liveSendBuffer)
 	r.Consume(len(r.In()))
@@ -224,7 +224,7 @@ func (r *loopReader) expired() {
 		r.finish()
 		return
 	case now >= r.comments:
-		r.comments = now + d.server.opts.CommentInterval
+		r.comments = now + d.server.commentIn()
 		taken, err := r.Offer(comments[r.shape])
 		if err != nil {
 			r.Close()

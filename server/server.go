@@ -226,6 +226,13 @@ func (s *Server) liveTime() time.Duration {
 	return s.opts.LiveTime - time.Duration(tenth) + time.Duration(s.opts.Rand()%(2*tenth+1))
 }
 
+// commentIn is how long an idle SSE reader waits for its next comment: up to an
+// eighth less than the interval, so that those who came together spread.
+func (s *Server) commentIn() time.Duration {
+	d := s.opts.CommentInterval
+	return d - time.Duration(s.opts.Rand()%uint64(d/8+1))
+}
+
 // InternalErrors is how often the server answered 500 internal or would have:
 // faults of its own, never of a client or of the medium.
 func (s *Server) InternalErrors() int64 { return s.internalErrors.Load() }

@@ -18,11 +18,12 @@ import (
 )
 
 var (
-	roundsFlag = flag.Int("crash.rounds", 6, "how often the loaded server is killed")
-	idleFlag   = flag.Int("crash.idle", 5, "how often the idle server is killed")
-	idleFile   = flag.Int64("crash.idle-log-file-bytes", 1<<20, "size of the idle server's log files")
-	seedFlag   = flag.Uint64("crash.seed", 0, "seed of everything random; 0 takes a new one")
-	keepFlag   = flag.String("crash.keep", "", "directory for the store of the loaded server, kept afterwards; it must not exist")
+	roundsFlag   = flag.Int("crash.rounds", 6, "how often the loaded server is killed")
+	idleFlag     = flag.Int("crash.idle", 5, "how often the idle server is killed")
+	idleFile     = flag.Int64("crash.idle-log-file-bytes", 1<<20, "size of the idle server's log files")
+	seedFlag     = flag.Uint64("crash.seed", 0, "seed of everything random; 0 takes a new one")
+	drainReaders = flag.Int("crash.drain-readers", 1000, "readers of the server that is asked to end")
+	keepFlag     = flag.String("crash.keep", "", "directory for the store of the loaded server, kept afterwards; it must not exist")
 )
 
 // program is the path of what is tested.

@@ -20,6 +20,7 @@ type Conn struct {
 	loop *Loop
 	fd   int32
 	slot uint32
+	tick uint32 // of the wheel's slot that it is in
 
 	queued   bool // in Loop.again
 	readable bool // there may be more to read
@@ -33,8 +34,7 @@ type Conn struct {
 	*data // &nothing if there is none
 
 	deadline   int64 // ms, 0 = none
-	slotAt     int64
-	prev, next *Conn
+	prev, next *Conn // in the wheel's slot
 }
 
 // data is what is on its way on a connection. One that is idle has none of its

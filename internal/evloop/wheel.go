@@ -22,13 +22,12 @@ const (
 	// wheelSlots and the tick make the horizon, about 8 s. What is later waits
 	// in the last slot.
 	wheelSlots = 1024
-	horizonMS  = tickMS * (wheelSlots - 1)
 )
 
 // set moves the deadline of c to a time, 0 for none.
 func (w *wheel) set(c *Conn, at int64) {
 	c.deadline = at
-	if at == 0 || c.slotted && c.slotAt <= at {
+	if at == 0 || c.slotted && !later(c.tick, at/tickMS) {
 		return
 	}
 	if c.slotted {
@@ -37,12 +36,15 @@ func (w *wheel) set(c *Conn, at int64) {
 	w.insert(c)
 }
 
+// later compares ticks, of which only the last 32 bits are kept: more than a year.
+func later(tick uint32, than int64) bool { return int32(tick-uint32(than)) > 0 }
+
 // insert puts c into the slot of its deadline, or as near to it as there is one.
 func (w *wheel) insert(c *Conn) {
 	at := max(c.deadline, w.now+1)
 	// Rounded up: a slot that comes is over.
-	c.slotAt = min((at+tickMS-1)/tickMS*tickMS, w.now/tickMS*tickMS+horizonMS)
-	i := w.index(c.slotAt)
+	c.tick = uint32(min((at+tickMS-1)/tickMS, w.now/tickMS+wheelSlots-1))
+	i := int(c.tick % wheelSlots)
 	c.prev, c.next = nil, w.slots[i]
 	if c.next != nil {
 		c.next.prev = c
@@ -57,7 +59,7 @@ func (w *wheel) remove(c *Conn) {
 	if !c.slotted {
 		return
 	}
-	i := w.index(c.slotAt)
+	i := int(c.tick % wheelSlots)
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {

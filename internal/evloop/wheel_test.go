@@ -3,17 +3,29 @@
 package evloop
 
 import (
+	"flag"
 	"math/rand/v2"
 	"testing"
 	"time"
 )
 
+var seedFlag = flag.Uint64("evloop.seed", 0, "seed of the random test, 0 = by the clock")
+
 // Against a model: a map of deadlines.
 func TestWheelKeepsEveryDeadline(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := *seedFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("-evloop.seed=%d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	w := wheel{now: 1_000_000}
+	keepEveryDeadline(t, rnd, 1_000_000)
+	keepEveryDeadline(t, rnd, tickMS<<31-1_000_000) // where ticks change their sign
+	keepEveryDeadline(t, rnd, tickMS<<32-1_000_000) // and begin anew
+}
+
+func keepEveryDeadline(t *testing.T, rnd *rand.Rand, begin int64) {
+	w := wheel{now: begin}
 	want := make(map[*Conn]int64)
 	conns := make([]*Conn, 200)
 	for i := range conns {
