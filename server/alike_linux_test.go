@@ -39,9 +39,6 @@ const (
 // byte and reads to the end, so that what is not answered by then never will be,
 // and nothing has to be judged by silence.
 func TestDriversAnswerAlike(t *testing.T) {
-	if *portableFlag {
-		t.Skip("of event loops")
-	}
 	rng := newRand(t)
 	same := func(u *setup) {
 		u.server.LongPollTimeout = time.Millisecond
@@ -49,7 +46,7 @@ func TestDriversAnswerAlike(t *testing.T) {
 		// A flush divides streams, and a read ends where its stream is divided.
 		u.engine.LogFileBytes, u.engine.FlushBytes = 64<<20, 256<<20
 	}
-	drivers := [2]*fixture{start(t, same), start(t, same, func(u *setup) { u.server.Portable = true })}
+	drivers := [2]*fixture{start(t, same, byLoops), start(t, same, func(u *setup) { u.server.Portable = true })}
 	samples := alikeSamples()
 	var reports atomic.Int64
 	queue := make(chan *conversation)

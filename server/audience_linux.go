@@ -161,8 +161,8 @@ func (a *audience) close() {
 	delete(a.driver.audiences, a.feed.id)
 }
 
-// round gives turns to at most so many members until a time, and begins a new round if none is
-// under way. It is true when the round is over.
+// round gives turns to at most so many members until a time, and begins a new
+// round if none is under way. It is true when the round is over.
 func (a *audience) round(most int, until time.Time) (turns int, over bool) {
 	if !a.inRound {
 		a.inRound, a.at = true, 0

@@ -88,7 +88,7 @@ func TestRoundsAreFair(t *testing.T) {
 // News that comes while nothing can be read is not lost: the members have a turn
 // when it can.
 func TestNewsBehindAGateIsHeard(t *testing.T) {
-	f := start(t, func(u *setup) { u.server.Portable = false })
+	f := start(t, byLoops)
 	f.create("a", "", text)
 	d := f.server.loops.all[0]
 	info, _ := f.engine.Head("a")

@@ -65,7 +65,10 @@ func (f *follower) follow() {
 		// sets it again and is seen when listening.
 		f.woken.Store(false)
 		var state feedState
-		out, state = f.next(out)
+		before := len(out)
+		if out, state = f.next(out); len(out) > before {
+			s.framesSent.Add(1)
+		}
 		switch {
 		case state == feedBroken || s.engine.Err() != nil:
 			s.drops.of(dropFailed, f.path)

@@ -177,6 +177,9 @@ func (f *fixture) shutdown() error {
 // silent drops the log of tests that provoke what is logged.
 func silent(u *setup) { u.server.Logger = slog.New(slog.DiscardHandler) }
 
+// byLoops serves by event loops, where there are any, whatever the flag says.
+func byLoops(u *setup) { u.server.Portable = false }
+
 // endless makes live readers wait for news and nothing else: no timer comes to
 // the help of a reader that missed some.
 func endless(u *setup) {

@@ -296,7 +296,7 @@ func TestTooManyReadersAreRefused(t *testing.T) {
 
 // Requests with long heads take their place while they wait.
 func TestLongHeadsOfLongPollsAreBounded(t *testing.T) {
-	f := start(t, endless, func(u *setup) { u.server.Portable, u.server.BodyBytesInFlight = false, testBodyMax })
+	f := start(t, endless, byLoops, func(u *setup) { u.server.BodyBytesInFlight = testBodyMax })
 	f.create("a", "", text)
 	ask := f.request("GET", root+"a?offset=now&live=long-poll", "", "X: "+strings.Repeat("x", 10_000))
 	var all []*client

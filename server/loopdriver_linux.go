@@ -166,8 +166,6 @@ func (d *loopDriver) PassEnd() bool {
 			d.resumeReady()
 		}
 		d.deliver()
-	}
-	if kept {
 		d.corked = false
 	}
 	d.server.engine.Uncork()

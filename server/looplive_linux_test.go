@@ -54,7 +54,7 @@ func TestLoopsGoOnWhileASyncHangs(t *testing.T) {
 func TestReadersShareEvents(t *testing.T) {
 	const appends = 50
 	events := func(readers int) (encoded, sent uint64, mallocs uint64) {
-		f := start(t, endless, func(u *setup) { u.server.Portable, u.quiet = false, true })
+		f := start(t, endless, byLoops, func(u *setup) { u.quiet = true })
 		f.create("a", "", text)
 		var all []*client
 		buf := make([]byte, 1<<16)
@@ -124,7 +124,7 @@ func (c *client) skipEvent(buf []byte, kind string) {
 // reason to read the event twice.
 func TestAnEventIsReadOnceWhateverGoesOutMeanwhile(t *testing.T) {
 	d := &diskReader{}
-	f := start(t, onDisk(d), endless, func(u *setup) { u.server.Portable = false })
+	f := start(t, onDisk(d), endless, byLoops)
 	f.create("a", "old", text)
 	reading, release := make(chan struct{}), make(chan struct{})
 	d.onCold = func(engine.ReadRequest) {
@@ -166,7 +166,7 @@ func TestAnEventIsReadOnceWhateverGoesOutMeanwhile(t *testing.T) {
 // who comes after the news is told of it.
 func TestNewsDuringALoadIsHeard(t *testing.T) {
 	d := &diskReader{}
-	f := start(t, onDisk(d), endless, func(u *setup) { u.server.Portable = false })
+	f := start(t, onDisk(d), endless, byLoops)
 	f.create("a", "old", text)
 	reading, release := make(chan struct{}), make(chan struct{})
 	var asked atomic.Bool
@@ -207,7 +207,7 @@ func TestNewsDuringALoadIsHeard(t *testing.T) {
 func TestALoadIsGivenToAll(t *testing.T) {
 	const readers = passTurns + 50
 	d := &diskReader{}
-	f := start(t, onDisk(d), endless, func(u *setup) { u.server.Portable, u.quiet = false, true })
+	f := start(t, onDisk(d), endless, byLoops, func(u *setup) { u.quiet = true })
 	f.create("a", "old", text)
 	release := make(chan struct{})
 	d.onCold = func(engine.ReadRequest) { <-release }
@@ -230,7 +230,7 @@ func TestALoadIsGivenToAll(t *testing.T) {
 // A long-poll whose connection has too much behind it has that for its answer, and
 // no other comes.
 func TestCrowdedLongPollsEnd(t *testing.T) {
-	f := start(t, endless, func(u *setup) { u.server.Portable, u.server.BodyBytesInFlight = false, testBodyMax })
+	f := start(t, endless, byLoops, func(u *setup) { u.server.BodyBytesInFlight = testBodyMax })
 	f.create("a", "", text)
 	behind := strings.Repeat(f.request("GET", root+"a", ""), 1000)
 	var waiting []*client

@@ -60,7 +60,6 @@ func (l *load) run(d *loopDriver, g *reading) {
 		if next == feedEnd {
 			out = appendEnd(out, l.place.shape)
 		}
-		d.server.framesEncoded.Add(1)
 		f, state = &frame{bytes: out, then: g.place, next: next, held: g.held, kept: true}, feedMore
 		return
 	}

@@ -91,7 +91,7 @@ func (s *Server) fromLoop(fd int, p *peer, rest []byte) {
 	c, err := evloop.NetConn(fd)
 	if err != nil {
 		s.opts.Logger.Warn("a connection is dropped that a loop cannot serve", "err", err)
-		s.drops.note(dropMemory)
+		s.drops.note(dropDescriptors)
 		s.conns.leave(p)
 		return
 	}

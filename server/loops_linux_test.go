@@ -53,10 +53,7 @@ func TestAnswersBeforeADropAreSent(t *testing.T) {
 // After a fault of ours no other answer follows the one that closes, although
 // other requests of the connection were on their way.
 func TestNothingFollowsAFault(t *testing.T) {
-	if *portableFlag {
-		t.Skip("of event loops")
-	}
-	f := start(t)
+	f := start(t, byLoops)
 	f.internalErrors = 1
 	f.create("a", "", text)
 	held, release := f.holdCommits(false)
@@ -144,10 +141,7 @@ func TestIdleAfterComingBack(t *testing.T) {
 // Pipelined appends that wait for the log when the server stops are all
 // answered, and the last answer alone says that the connection closes.
 func TestShutdownClosesWithTheLastAnswer(t *testing.T) {
-	if *portableFlag {
-		t.Skip("of event loops")
-	}
-	f := start(t)
+	f := start(t, byLoops)
 	f.create("a", "", text)
 	held, release := f.holdCommits(false)
 	const appends = 5
@@ -188,10 +182,7 @@ func (f *fixture) unsent() (some bool) {
 // A large answer is on its way to a client when the server stops. Once the client
 // has it, there is nothing to wait for.
 func TestShutdownAfterAnAnswerThatWasSlow(t *testing.T) {
-	if *portableFlag {
-		t.Skip("of event loops")
-	}
-	f := start(t)
+	f := start(t, byLoops)
 	f.create("a", "", text)
 	for range 4 {
 		f.append("a", strings.Repeat("x", 400<<10), text)
@@ -301,7 +292,7 @@ func TestFaultOfAHeadHasNoBody(t *testing.T) {
 // Requests that arrive in part by many connections take no more memory than they
 // may.
 func TestInputOfManyIsBounded(t *testing.T) {
-	f := start(t, func(u *setup) { u.server.Portable, u.server.BodyBytesInFlight = false, testBodyMax })
+	f := start(t, byLoops, func(u *setup) { u.server.BodyBytesInFlight = testBodyMax })
 	f.create("a", "", text)
 	part := "GET " + root + "a HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 15_000)
 	var waiting []*client

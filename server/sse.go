@@ -184,6 +184,7 @@ func (g *reading) next(dst []byte) ([]byte, feedState) {
 	}
 	dst = slices.Grow(dst, int(g.needs)) // growing bit by bit would take more
 	dst = g.appendEvent(dst, g.shape, g.cursor(g.server.engine.Now()), &r)
+	g.server.framesEncoded.Add(1)
 	return dst, g.pass(&r)
 }
 

@@ -85,6 +85,21 @@ func TestSSEEncodesByContentType(t *testing.T) {
 	}
 }
 
+// Events are counted, whoever serves their readers.
+func TestStatsCountEvents(t *testing.T) {
+	f := start(t)
+	f.create("a", "old", text)
+	s := f.follow("a?offset=-1")
+	s.next()
+	f.awaitPark("a")
+	f.append("a", "new", text)
+	s.next()
+	waitFor(t, "the count", func() bool { return f.server.Stats().FramesSent >= 2 })
+	if got := f.server.Stats(); got.FramesSent != 2 || got.FramesEncoded != 2 || got.LiveReaders != 1 {
+		t.Errorf("after two events to one reader: %+v", got)
+	}
+}
+
 // A backlog comes in bounded events, each with its own control event.
 func TestSSECatchesUpInBoundedEvents(t *testing.T) {
 	f := start(t)

@@ -48,6 +48,9 @@ const (
 	dropCorrupt                   // what it was to get cannot be read
 	dropFailed                    // the log has failed, and nothing can be said any more
 	dropRefused                   // there were too many connections
+
+	dropDescriptors // the system is out of them, and another driver was to serve it
+
 	dropReasons
 )
 
@@ -55,6 +58,7 @@ const (
 func (r dropReason) String() string {
 	return [dropReasons]string{
 		dropSlow: "slow", dropMemory: "memory", dropCorrupt: "corrupt", dropFailed: "failed", dropRefused: "refused",
+		dropDescriptors: "descriptors",
 	}[r]
 }
 
