@@ -190,7 +190,7 @@ func TestRandomHistories(t *testing.T) {
 		var states []State
 		var images [][]byte
 		layers := 0
-		for range 150 {
+		for range 300 {
 			e := randomEdit(rng, s)
 			again, other := s, s
 			if err := s.Apply(e); err != nil {

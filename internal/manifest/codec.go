@@ -10,12 +10,18 @@ import (
 // that take as few bytes as they can; a list is its length and its items. Each
 // state and each edit has one encoding.
 //
-//	state       next id, layers, checkpoint, acts, garbage, clean
+//	state       next id, layers, checkpoint, acts, garbage, clean; and if there is
+//	            anything in them: parts, places, tier
 //	layer       from, to, segments
 //	segment     id, level, first stream, last stream, bytes, raw bytes, runs, appends, created
 //	checkpoint  batch, seq, log file, log offset, at, snapshot, deltas, last stream
 //	act         id, kind, outputs
 //	file        kind (1 byte), id
+//	part        id of a segment that has a start, start
+//	place       id of a segment that is not local only, place (1 byte), crc, index
+//	tier        owner (16 bytes), objects, published, doomed
+//	object      kind (1 byte), id, bytes, crc (4 bytes), 1 if it was sent or 0
+//	doomed      object, not before
 //
 //	edit        kind (1 byte), then
 //	1 begin     act, kind, kinds of outputs: their ids are those after the act's
@@ -24,8 +30,17 @@ import (
 //	4 abort     act
 //	5 removed   files
 //	6 shut      seq
+//	7 parted    as commit, and then parts: some added segments have a start
+//	8 claim     owner (16 bytes)
+//	9 send      object
+//	10 sent     id
+//	11 publish  id, ids kept
+//	12 evict    act, segments: id, id of the index
+//	13 doom     not before, ids
+//	14 collected  ids
 //
-// Levels and kinds are single bytes.
+// Levels, kinds and places are single bytes. Kinds from 7 on, and the end of the
+// state from parts on, are not in files of version 1.
 
 var errPayload = errors.New("manifest: malformed payload")
 
@@ -40,7 +55,8 @@ func AppendState(dst []byte, s *State) []byte {
 		return appendList(dst, a.Outputs, appendFile)
 	})
 	dst = appendList(dst, s.Garbage, appendFile)
-	return binary.AppendUvarint(dst, s.Clean)
+	dst = binary.AppendUvarint(dst, s.Clean)
+	return appendExtension(dst, s)
 }
 
 // DecodeState reads an encoded state and checks that edits can have led to it.
@@ -54,6 +70,9 @@ func DecodeState(b []byte) (State, error) {
 	})
 	s.Garbage = decodeList(&d, (*decoder).file)
 	s.Clean = d.uvarint()
+	if len(d.b) > 0 {
+		d.extension(&s)
+	}
 	if !d.end() {
 		return State{}, errPayload
 	}
@@ -98,6 +117,10 @@ func DecodeEdits(b []byte) ([]Edit, error) {
 			all = append(all, Removed{decodeList(&d, (*decoder).file)})
 		case editShut:
 			all = append(all, Shut{d.uvarint()})
+		case editParted:
+			all = append(all, d.parted())
+		case editClaim, editSend, editSent, editPublish, editEvict, editDoom, editCollected:
+			all = append(all, d.tierEdit(kind))
 		default:
 			return nil, fmt.Errorf("%w: edit of %v", errPayload, kind)
 		}
@@ -131,9 +154,14 @@ func (e Commit) encode(dst []byte) []byte {
 	dst = appendList(dst, e.Remove, binary.AppendUvarint)
 	dst = appendList(dst, e.Add, appendLayer)
 	if e.Checkpoint == nil {
-		return append(dst, 0)
+		dst = append(dst, 0)
+	} else {
+		dst = appendCheckpoint(append(dst, 1), *e.Checkpoint)
 	}
-	return appendCheckpoint(append(dst, 1), *e.Checkpoint)
+	if e.kind() == editParted {
+		dst = appendList(dst, partsOf(e.Add), appendPart)
+	}
+	return dst
 }
 
 func (e Abort) encode(dst []byte) []byte   { return binary.AppendUvarint(dst, e.Act) }

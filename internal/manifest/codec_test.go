@@ -11,13 +11,17 @@ import (
 func TestOtherEncodingsAreRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"no edits":                nil,
-		"unknown kind":            {9, 1},
+		"unknown kind":            {15, 1},
 		"kind alone":              {byte(editAbort)},
+		"parted without parts":    {byte(editParted), 1, 0, 0, 0, 0},
+		"owner cut short":         {byte(editClaim), 1, 2, 3},
+		"object of an index":      {byte(editSend), byte(FileIndex), 1, 1, 0, 0, 0, 0, 0},
+		"object neither sent nor": {byte(editSend), byte(FileState), 1, 1, 0, 0, 0, 0, 2},
 		"long number":             {byte(editAbort), 0x81, 0},
 		"endless number":          bytes.Repeat([]byte{0xff}, 12),
 		"list beyond the end":     {byte(editRemoved), 200, 1, 1},
 		"huge list":               append([]byte{byte(editRemoved)}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1),
-		"file of unknown kind":    {byte(editRemoved), 1, 4, 1},
+		"file of unknown kind":    {byte(editRemoved), 1, 5, 1},
 		"extend by none":          {byte(editExtend), 1, 48, 0},
 		"extend beyond all ids":   append([]byte{byte(editExtend), 1}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1, 1),
 		"checkpoint of kind 2":    {byte(editCommit), 1, 0, 0, 2},
@@ -56,6 +60,18 @@ func TestOtherEncodingsAreRefused(t *testing.T) {
 		"negative offset":          whole(func(s *State) { s.Checkpoint.WALOffset = -1 }),
 		"delta twice":              whole(func(s *State) { s.Checkpoint.Deltas = []uint64{7, 7} }),
 		"closed before checkpoint": whole(func(s *State) { s.Clean = 199 }),
+		"empty extension":          append(whole(func(*State) {}), make([]byte, 21)...),
+		"place without owner":      whole(func(s *State) { s.change(0, 0, func(g *Segment) { g.Place = PlaceBoth }) }),
+		"unknown place":            whole(func(s *State) { s.Tier.Owner[0] = 1; s.change(0, 0, func(g *Segment) { g.Place = 4 }) }),
+		"remote without index":     whole(func(s *State) { s.Tier.Owner[0] = 1; s.change(0, 0, func(g *Segment) { g.Place = PlaceRemote }) }),
+		"objects without owner":    whole(func(s *State) { s.Tier.Objects = []Object{{File{4, FileSnapshot}, 1, 2, true}} }),
+		"segment among objects":    whole(func(s *State) { s.Tier = Tier{Owner: testStore, Objects: []Object{{File{2, FileSegment}, 1, 2, true}}} }),
+		"published and not sent": whole(func(s *State) {
+			s.Tier = Tier{Owner: testStore, Objects: []Object{{File{8, FileState}, 1, 2, false}}, Published: 8}
+		}),
+		"doomed and live": whole(func(s *State) {
+			s.Tier = Tier{Owner: testStore, Doomed: []Doomed{{Object{File{2, FileSegment}, 1, 2, true}, 0}}}
+		}),
 	} {
 		if s, err := DecodeState(b); !errors.Is(err, errPayload) {
 			t.Errorf("%s: read as %+v, %v", name, s, err)

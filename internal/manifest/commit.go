@@ -64,7 +64,10 @@ func (c commit) remove(ids []uint64) error {
 					rest = append(make([]Segment, 0, len(l.Segments)), l.Segments[:j]...)
 				}
 				gone[k] = true
-				c.Garbage = append(c.Garbage, seg.File())
+				c.Garbage = append(c.Garbage, seg.OnDisk())
+				if seg.Place != PlaceLocal {
+					c.Tier.doom(seg.Object())
+				}
 			case rest != nil:
 				rest = append(rest, seg)
 			}
@@ -85,6 +88,9 @@ func (c commit) add(l Layer) error {
 		if err := c.use(seg.File()); err != nil {
 			return err
 		}
+		if seg.Place != PlaceLocal || seg.CRC != 0 || seg.Index != 0 {
+			return refused("segment %d is new and %v", seg.ID, seg.Place)
+		}
 	}
 	if l.From == c.End() {
 		if err := l.check(); err != nil {
@@ -103,7 +109,12 @@ func (c commit) add(l Layer) error {
 		return refused("layer of batches %d to %d is there already", l.From, l.To)
 	case first == last:
 		l.Segments = slices.Concat(c.Layers[first].Segments, l.Segments)
-		slices.SortFunc(l.Segments, func(a, b Segment) int { return compare(a.FirstStream, b.FirstStream) })
+		slices.SortFunc(l.Segments, func(a, b Segment) int {
+			if c := compare(a.FirstStream, b.FirstStream); c != 0 {
+				return c
+			}
+			return compare(a.Start, b.Start)
+		})
 	default:
 		for _, old := range c.Layers[first : last+1] {
 			if len(old.Segments) > 0 {

@@ -17,6 +17,7 @@
 //	CURRENT.tmp                             the next CURRENT, until it is renamed
 //	manifest/00000000000000000042.manifest  a manifest file
 //	seg/00000000000000000007.seg            a segment (not of this package)
+//	seg/00000000000000000011.idx            the end of one whose blocks are in a bucket (not of this package)
 //	meta/00000000000000000008.snap          a stream table (not of this package)
 //	meta/00000000000000000009.delta         changes to one (not of this package)
 //
@@ -39,7 +40,7 @@
 //
 //	offset  size  field      notes
 //	0       8     magic      "TAILMAN\n"
-//	8       4     version    1
+//	8       4     version    2; readers take 1 too
 //	12      4     reserved   zero; readers reject anything else
 //	16      16    store      as in CURRENT
 //	32      8     number     of the file, also its name

@@ -30,7 +30,7 @@ func dump(out io.Writer, b []byte) error {
 		return err
 	}
 	fmt.Fprintf(out, "header\n")
-	fmt.Fprintf(out, "  version    %d\n", formatVersion)
+	fmt.Fprintf(out, "  version    %d\n", binary.LittleEndian.Uint32(b[8:]))
 	fmt.Fprintf(out, "  store      %x\n", h.Store)
 	fmt.Fprintf(out, "  number     %d\n", h.Number)
 	fmt.Fprintf(out, "  first seq  %d\n", h.FirstSeq)
@@ -86,6 +86,8 @@ func dumpEdit(out io.Writer, e Edit) {
 		fmt.Fprintf(out, "  removed %v\n", e.Files)
 	case Shut:
 		fmt.Fprintf(out, "  shut, log ends at seq %d\n", e.Seq)
+	default:
+		dumpTierEdit(out, e)
 	}
 }
 
@@ -105,6 +107,7 @@ func dumpState(out io.Writer, s *State) {
 		}
 		fmt.Fprintf(out, "  garbage %v%s\n", f, pinned)
 	}
+	dumpTier(out, &s.Tier)
 	if s.Clean != 0 {
 		fmt.Fprintf(out, "  closed, log ends at seq %d\n", s.Clean)
 	}
@@ -113,8 +116,18 @@ func dumpState(out io.Writer, s *State) {
 func dumpLayer(out io.Writer, indent string, l Layer) {
 	fmt.Fprintf(out, "%slayer of batches %d to %d\n", indent, l.From+1, l.To)
 	for _, s := range l.Segments {
-		fmt.Fprintf(out, "%s  segment %d, level %d, streams %d to %d, %d bytes of %d raw, %d runs, %d appends, created %s\n",
+		fmt.Fprintf(out, "%s  segment %d, level %d, streams %d to %d, %d bytes of %d raw, %d runs, %d appends, created %s",
 			indent, s.ID, s.Level, s.FirstStream, s.LastStream, s.Bytes, s.RawBytes, s.Runs, s.Appends, date(s.Created))
+		if s.Start != 0 {
+			fmt.Fprintf(out, ", from offset %d", s.Start)
+		}
+		if s.Place != PlaceLocal {
+			fmt.Fprintf(out, ", %v, crc %08x", s.Place, s.CRC)
+		}
+		if s.Index != 0 {
+			fmt.Fprintf(out, ", index %d", s.Index)
+		}
+		fmt.Fprintln(out)
 	}
 }
 

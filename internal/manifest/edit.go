@@ -2,7 +2,8 @@ package manifest
 
 import "fmt"
 
-// Edit is one change of a state: Begin, Extend, Commit, Abort, Removed or Shut.
+// Edit is one change of a state: Begin, Extend, Commit, Abort, Removed, Shut, and
+// those about a bucket: Claim, Send, Sent, Publish, Evict, Doom, Collected.
 type Edit interface {
 	kind() editKind
 	apply(s *State) error     // after an error s is of no use
@@ -18,6 +19,15 @@ const (
 	editAbort   editKind = 4
 	editRemoved editKind = 5
 	editShut    editKind = 6
+
+	editParted    editKind = 7 // a Commit of segments that divide a stream
+	editClaim     editKind = 8
+	editSend      editKind = 9
+	editSent      editKind = 10
+	editPublish   editKind = 11
+	editEvict     editKind = 12
+	editDoom      editKind = 13
+	editCollected editKind = 14
 )
 
 func (k editKind) String() string {
@@ -34,6 +44,22 @@ func (k editKind) String() string {
 		return "removed"
 	case editShut:
 		return "shut"
+	case editParted:
+		return "parted commit"
+	case editClaim:
+		return "claim"
+	case editSend:
+		return "send"
+	case editSent:
+		return "sent"
+	case editPublish:
+		return "publish"
+	case editEvict:
+		return "evict"
+	case editDoom:
+		return "doom"
+	case editCollected:
+		return "collected"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
@@ -91,10 +117,20 @@ type Shut struct{ Seq uint64 }
 
 func (Begin) kind() editKind   { return editBegin }
 func (Extend) kind() editKind  { return editExtend }
-func (Commit) kind() editKind  { return editCommit }
 func (Abort) kind() editKind   { return editAbort }
 func (Removed) kind() editKind { return editRemoved }
 func (Shut) kind() editKind    { return editShut }
+
+func (e Commit) kind() editKind {
+	for _, l := range e.Add {
+		for _, seg := range l.Segments {
+			if seg.Start != 0 {
+				return editParted
+			}
+		}
+	}
+	return editCommit
+}
 
 // Apply changes the state by one edit. An edit that does not follow from the
 // state is an error that matches ErrRefused, and changes nothing.

@@ -8,15 +8,38 @@ import (
 	"testing"
 )
 
-// The golden files are what version 1 looks like on the medium, for ever. A
+// goldenImage is a store with a bucket, whose edits are of every kind there.
+func goldenImage(t testing.TB) (m image, last State) {
+	fs := newStore(t)
+	l, err := Load(fs, testDir, testStore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.contents.State = inBucket(t)
+	one, err := l.Open(testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parted := layerOf(0, 20, 14, 15)
+	parted.Segments[1].FirstStream, parted.Segments[1].Start = 99, 4711
+	mustAppend(t, one, Claim{[16]byte{7}}, Begin{11, ActEvict, []File{{12, FileIndex}}}, Evict{11, []Evicted{{3, 12}}}, Sent{6},
+		Begin{13, ActMerge, []File{{14, FileSegment}, {15, FileSegment}}},
+		Commit{Act: 13, Remove: []uint64{2, 3, 6}, Add: []Layer{parted}},
+		Send{Object{File: File{16, FileState}, Bytes: 160, CRC: 0x16161616}}, Sent{16}, Publish{16, []uint64{4, 7}},
+		Doom{[]uint64{2, 3, 10}, 1_800_000_000_000}, Collected{[]uint64{3}}, Shut{300})
+	return fs.Snapshot(), one.State()
+}
+
+// The golden files are what version 2 looks like on the medium, for ever. A
 // change here means that released stores cannot be read.
 func TestGoldenFile(t *testing.T) {
-	m, states := storeImage(t)
+	const filePath = "data/manifest/00000000000000000001.manifest"
+	m, state := goldenImage(t)
 	var dump bytes.Buffer
 	if err := Dump(&dump, m[filePath]); err != nil {
 		t.Fatal(err)
 	}
-	contents := map[string][]byte{"v1.CURRENT": m[currentPath], "v1.manifest": m[filePath], "v1.manifest.txt": dump.Bytes()}
+	contents := map[string][]byte{"v2.CURRENT": m[currentPath], "v2.manifest": m[filePath], "v2.manifest.txt": dump.Bytes()}
 	old := map[string][]byte{}
 	for name, b := range contents {
 		path := filepath.Join("testdata", name)
@@ -38,13 +61,36 @@ func TestGoldenFile(t *testing.T) {
 		old[name] = want
 	}
 	// Reading is tested on the files themselves, whatever writing does.
-	fs := image{currentPath: old["v1.CURRENT"], filePath: old["v1.manifest"]}.mount(t)
+	fs := image{currentPath: old["v2.CURRENT"], filePath: old["v2.manifest"]}.mount(t)
 	l, err := Load(fs, testDir, testStore)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !sameState(l.State(), states[3]) || l.Torn != nil {
+	if !sameState(l.State(), state) || l.Torn != nil {
 		t.Errorf("state is %+v, torn %v", l.State(), l.Torn)
+	}
+}
+
+// Version 1 had no buckets. Its files are read for ever, and taken over as
+// version 2.
+func TestVersion1IsRead(t *testing.T) {
+	_, states := storeImage(t)
+	m := image{}
+	for name, at := range map[string]string{"v1.CURRENT": currentPath, "v1.manifest": filePath} {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m[at] = b
+	}
+	fs := m.mount(t)
+	l, err := Load(fs, testDir, testStore)
+	if err != nil || !sameState(l.State(), states[3]) {
+		t.Fatalf("state is %+v, %v", l, err)
+	}
+	mustAppend(t, mustOpen(t, fs), Claim{testStore})
+	if got := mustOpen(t, fs).State(); got.Tier.Owner != testStore || len(got.Layers) != len(states[3].Layers) {
+		t.Errorf("taken over, it is %+v", got)
 	}
 }
 

@@ -39,7 +39,7 @@ func (h Header) Append(b []byte) []byte {
 // ParseHeader decodes the header at the beginning of p, which may be longer.
 // Errors are *VersionError and *frame.CorruptError.
 func ParseHeader(p []byte) (Header, error) {
-	if err := checkMagic(p, headerMagic, "manifest file", headerBytes); err != nil {
+	if err := checkMagic(p, headerMagic, "manifest file", 1, formatVersion, headerBytes); err != nil {
 		return Header{}, err
 	}
 	le := binary.LittleEndian
@@ -78,7 +78,7 @@ func (c Current) Append(b []byte) []byte {
 	p := b[begin:]
 	le := binary.LittleEndian
 	copy(p, currentMagic)
-	le.PutUint32(p[8:], formatVersion)
+	le.PutUint32(p[8:], currentVersion)
 	copy(p[16:], c.Store[:])
 	le.PutUint64(p[32:], c.Number)
 	le.PutUint64(p[40:], c.SnapshotSeq)
@@ -90,7 +90,7 @@ func (c Current) Append(b []byte) []byte {
 // ParseCurrent decodes a whole CURRENT file. Errors are *VersionError and
 // *frame.CorruptError.
 func ParseCurrent(p []byte) (Current, error) {
-	if err := checkMagic(p, currentMagic, "CURRENT", currentBytes); err != nil {
+	if err := checkMagic(p, currentMagic, "CURRENT", currentVersion, currentVersion, currentBytes); err != nil {
 		return Current{}, err
 	}
 	if len(p) != currentBytes {
@@ -116,15 +116,15 @@ func ParseCurrent(p []byte) (Current, error) {
 }
 
 // checkMagic checks magic, version and least length of a file.
-func checkMagic(p []byte, magic, what string, length int) error {
+func checkMagic(p []byte, magic, what string, oldest, newest uint32, length int) error {
 	if len(p) < 12 {
 		return corrupt(int64(len(p)), what+" is cut short", nil)
 	}
 	if string(p[:8]) != magic {
 		return corrupt(0, "not a "+what+": bad magic", nil)
 	}
-	if v := binary.LittleEndian.Uint32(p[8:]); v != formatVersion {
-		return &VersionError{Found: v, Want: formatVersion}
+	if v := binary.LittleEndian.Uint32(p[8:]); v < oldest || v > newest {
+		return &VersionError{Found: v, Want: newest}
 	}
 	if len(p) < length {
 		return corrupt(int64(len(p)), what+" is cut short", nil)

@@ -117,12 +117,20 @@ func randomEdit(rng *rand.Rand, s State) Edit {
 		}
 		return list
 	}
+	if rng.IntN(3) == 0 {
+		if e := randomTierEdit(rng, s); e != nil {
+			return e
+		}
+	}
 	pick := rng.IntN(12)
 	switch {
 	case len(s.Acts) == 0 || pick < 2 && len(s.Acts) < 5:
-		kind := ActKind(1 + rng.IntN(3))
-		if kind == ActBackup {
+		kind := ActKind(1 + rng.IntN(4))
+		switch kind {
+		case ActBackup:
 			return begun(s, kind)
+		case ActEvict:
+			return begun(s, kind, slices.Repeat([]FileKind{FileIndex}, rng.IntN(4))...)
 		}
 		return begun(s, kind, kinds(rng.IntN(6))...)
 	case pick < 3:
@@ -139,6 +147,8 @@ func randomEdit(rng *rand.Rand, s State) Edit {
 		return []Edit{Commit{Act: a.ID}, Abort{a.ID}}[rng.IntN(2)]
 	case rng.IntN(8) == 0:
 		return Abort{a.ID}
+	case a.Kind == ActEvict:
+		return randomEvict(rng, s, a)
 	case rng.IntN(4) == 0:
 		return Extend{a.ID, numbered(s.NextID, kinds(1+rng.IntN(3)))}
 	case a.Kind == ActFlush:
@@ -193,13 +203,21 @@ func randomMerge(rng *rand.Rand, s State, a Act) Commit {
 	if first == last && len(e.Remove) > 1 {
 		e.Remove = e.Remove[:1]
 	}
+	stream := uint64(0) // which several segments divide among them
 	slices.Sort(e.Remove)
 	for i, f := range a.Outputs {
 		if f.Kind == FileSegment && (first < last || i == 0) {
 			seg := segmentOf(f.ID, uint64(1000*i))
-			if first == last { // beside those that stay
+			switch {
+			case first == last: // beside those that stay
 				seg.FirstStream, seg.LastStream = 1<<20+f.ID, 1<<20+f.ID
+			case stream != 0 && rng.IntN(2) == 0:
+				seg.FirstStream, seg.Start = stream, f.ID
+				if rng.IntN(2) == 0 {
+					seg.LastStream = stream
+				}
 			}
+			stream = seg.LastStream
 			l.Segments = append(l.Segments, seg)
 		}
 	}

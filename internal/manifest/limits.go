@@ -5,7 +5,8 @@ const (
 	// that holds an acknowledged one.
 	pageBytes = 4096
 
-	formatVersion = 1
+	formatVersion  = 2 // of manifest files; 1 is read too, and is the same without buckets
+	currentVersion = 1 // of CURRENT
 
 	headerBytes      = pageBytes // a manifest file's header
 	frameHeaderBytes = 48

@@ -50,6 +50,8 @@ const (
 	FileSegment  FileKind = 1 // runs of streams
 	FileSnapshot FileKind = 2 // the whole stream table
 	FileDelta    FileKind = 3 // what changed in the stream table since another file
+	FileIndex    FileKind = 4 // the end of a segment whose blocks are in the bucket
+	FileState    FileKind = 5 // a published state; only in the bucket
 )
 
 // String is the name of the kind.
@@ -61,11 +63,16 @@ func (k FileKind) String() string {
 		return "snapshot"
 	case FileDelta:
 		return "delta"
+	case FileIndex:
+		return "index"
+	case FileState:
+		return "state"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-func (k FileKind) valid() bool { return k >= FileSegment && k <= FileDelta }
+// valid tells that it is a kind of file on the disk.
+func (k FileKind) valid() bool { return k >= FileSegment && k <= FileIndex }
 
 // File is a file that an act made or makes.
 type File struct {
@@ -82,6 +89,8 @@ func (f File) Path() string {
 		return fmt.Sprintf("%s/%020d.snap", MetaDir, f.ID)
 	case FileDelta:
 		return fmt.Sprintf("%s/%020d.delta", MetaDir, f.ID)
+	case FileIndex:
+		return fmt.Sprintf("%s/%020d.idx", SegmentDir, f.ID)
 	}
 	panic(fmt.Sprintf("manifest: file %d of %v has no path", f.ID, f.Kind))
 }
@@ -89,7 +98,7 @@ func (f File) Path() string {
 // Dir is the directory that has to be synced for the file's name to last,
 // relative to the directory of the store.
 func (f File) Dir() string {
-	if f.Kind == FileSegment {
+	if f.Kind == FileSegment || f.Kind == FileIndex {
 		return SegmentDir
 	}
 	return MetaDir

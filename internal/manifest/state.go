@@ -16,6 +16,7 @@ type State struct {
 	Checkpoint Checkpoint // up to where the log is no longer needed
 	Acts       []Act      // begun and not ended, by id
 	Garbage    []File     // not live, and not known to be gone from the medium; by id
+	Tier       Tier
 
 	// Clean is the sequence of the log's last frame if the store was closed and
 	// nothing happened since; 0 otherwise. A log that ends before it lost its end.
@@ -23,11 +24,11 @@ type State struct {
 }
 
 // Layer is what one range of batches left: the appends of batches From+1 to To,
-// each stream in at most one segment. A layer may have no segments: its data
-// is of no use any more, or there was none.
+// each stream in one segment, or in several that follow each other. A layer may
+// have no segments: its data is of no use any more, or there was none.
 type Layer struct {
 	From, To uint64
-	Segments []Segment // by stream, their ranges disjoint
+	Segments []Segment // by stream and Start; their ranges have at most an end in common
 }
 
 // Segment is a live segment. All but id and range is for decisions and display.
@@ -39,6 +40,14 @@ type Segment struct {
 	RawBytes                int64  // of the appends in it, before compression
 	Runs, Appends           uint64
 	Created                 int64 // unix milliseconds
+
+	// Start is the offset where its first run starts, if an earlier segment of the
+	// layer has the beginning of that stream; 0 otherwise.
+	Start uint64
+
+	Place Place
+	CRC   uint32 // of the whole file, where Place has an object; 0 otherwise
+	Index uint64 // FileIndex that has the end of it, if Place is PlaceRemote; 0 otherwise
 }
 
 // File is the file of the segment.
@@ -79,6 +88,7 @@ const (
 	ActFlush  ActKind = 1 // the log's data becomes a layer and a checkpoint
 	ActMerge  ActKind = 2 // segments become other segments
 	ActBackup ActKind = 3 // files are copied, so those there are must stay; it has no outputs
+	ActEvict  ActKind = 4 // segments leave the disk, but for the ends of their files
 )
 
 func (k ActKind) String() string {
@@ -89,11 +99,13 @@ func (k ActKind) String() string {
 		return "merge"
 	case ActBackup:
 		return "backup"
+	case ActEvict:
+		return "eviction"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-func (k ActKind) valid() bool { return k >= ActFlush && k <= ActBackup }
+func (k ActKind) valid() bool { return k >= ActFlush && k <= ActEvict }
 
 // Act is an act that has begun. Its outputs may be on the medium, whole, in
 // part or not at all; nothing refers to them until it commits.
@@ -112,6 +124,8 @@ func (s *State) clone() State {
 	c.Layers = slices.Clone(s.Layers)
 	c.Acts = slices.Clone(s.Acts)
 	c.Garbage = slices.Clone(s.Garbage)
+	c.Tier.Objects = slices.Clone(s.Tier.Objects)
+	c.Tier.Doomed = slices.Clone(s.Tier.Doomed)
 	return c
 }
 
@@ -129,7 +143,7 @@ func (s *State) Live() []File {
 	all := s.Checkpoint.files()
 	for _, l := range s.Layers {
 		for _, seg := range l.Segments {
-			all = append(all, seg.File())
+			all = append(all, seg.OnDisk())
 		}
 	}
 	return all

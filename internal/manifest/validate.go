@@ -14,11 +14,60 @@ func (l Layer) check() error {
 		switch {
 		case seg.FirstStream > seg.LastStream:
 			return refused("segment %d of streams %d to %d", seg.ID, seg.FirstStream, seg.LastStream)
-		case i > 0 && seg.FirstStream <= l.Segments[i-1].LastStream:
+		case i > 0 && !seg.follows(l.Segments[i-1]):
 			return refused("segments %d and %d of one layer overlap, or are not in order", l.Segments[i-1].ID, seg.ID)
 		case seg.Bytes < 0 || seg.RawBytes < 0 || seg.Created < 0:
 			return refused("segment %d has a negative number", seg.ID)
 		}
+	}
+	return nil
+}
+
+// follows tells that a segment may come after another of its layer: it has later
+// streams, or goes on with the last stream of the other.
+func (s Segment) follows(before Segment) bool {
+	if s.FirstStream != before.LastStream || s.Start == 0 {
+		return s.FirstStream > before.LastStream
+	}
+	return before.FirstStream < before.LastStream || before.Start < s.Start
+}
+
+// checkPlace tells what is wrong with where a segment is.
+func (s Segment) checkPlace() error {
+	switch {
+	case s.Place > PlaceRemote:
+		return refused("segment %d is at %v", s.ID, s.Place)
+	case s.Place == PlaceLocal && s.CRC != 0, (s.Place == PlaceRemote) != (s.Index != 0):
+		return refused("segment %d is %v, with checksum %08x and index %d", s.ID, s.Place, s.CRC, s.Index)
+	}
+	return nil
+}
+
+// check tells what is wrong with what the store has in the bucket.
+func (t *Tier) check(next uint64, segments map[uint64]struct{}) error {
+	id := uint64(0)
+	published := t.Published == 0
+	for _, o := range t.Objects {
+		if o.ID <= id || o.ID >= next || o.Bytes <= 0 || o.Kind != FileSnapshot && o.Kind != FileDelta && o.Kind != FileState {
+			return refused("object %v of %d bytes", o.File, o.Bytes)
+		}
+		id = o.ID
+		published = published || o.ID == t.Published && o.Kind == FileState && o.Sent
+	}
+	id = 0
+	for _, d := range t.Doomed {
+		_, object := t.findObject(d.ID)
+		_, live := segments[d.ID]
+		if d.ID <= id || d.ID >= next || d.Bytes <= 0 || d.NotBefore < 0 || d.Kind == FileIndex || object || live && d.Kind == FileSegment {
+			return refused("doomed object %v of %d bytes, not before %d", d.File, d.Bytes, d.NotBefore)
+		}
+		id = d.ID
+	}
+	switch {
+	case !published:
+		return refused("the published state %d is not in the bucket", t.Published)
+	case t.Owner == [16]byte{} && !t.zero():
+		return refused("objects without an owner")
 	}
 	return nil
 }
@@ -28,6 +77,12 @@ func (c Checkpoint) check() error {
 		return refused("the checkpoint has a negative number")
 	}
 	return nil
+}
+
+// remote tells that a live segment is only in the bucket.
+func (s *State) remote(id uint64) bool {
+	seg, ok := s.Find(id)
+	return ok && seg.Place == PlaceRemote
 }
 
 // validate checks everything that edits keep true. A state that was read has
@@ -55,6 +110,7 @@ func (s *State) validate() error {
 		errs = append(errs, errors.New("no id is left"))
 	}
 	end := uint64(0)
+	segments := map[uint64]struct{}{}
 	for _, l := range s.Layers {
 		if l.From != end {
 			errs = append(errs, fmt.Errorf("layer begins at batch %d instead of %d", l.From, end))
@@ -63,6 +119,14 @@ func (s *State) validate() error {
 		errs = append(errs, l.check())
 		for _, seg := range l.Segments {
 			use("segment", seg.ID)
+			segments[seg.ID] = struct{}{}
+			errs = append(errs, seg.checkPlace())
+			if seg.Index != 0 {
+				use("index", seg.Index)
+			}
+			if seg.Place != PlaceLocal && s.Tier.Owner == [16]byte{} {
+				errs = append(errs, fmt.Errorf("segment %d is %v, and nobody owns a bucket", seg.ID, seg.Place))
+			}
 		}
 	}
 	if end > s.Checkpoint.Batch {
@@ -86,7 +150,11 @@ func (s *State) validate() error {
 		}
 	}
 	garbage := uint64(0)
+	errs = append(errs, s.Tier.check(s.NextID, segments))
 	for _, f := range s.Garbage {
+		if _, ok := segments[f.ID]; ok && f.Kind == FileSegment && s.remote(f.ID) {
+			delete(seen, f.ID) // its file is on its way out, and it stays
+		}
 		use("garbage file", f.ID)
 		growing("garbage files", &garbage, f.ID)
 	}
