@@ -37,6 +37,11 @@ var graph = map[string][]string{
 	"internal/evloop": {},
 	"server":          {"engine", "internal/evloop", "internal/jsonmode", "internal/sse", "internal/stream"},
 	"cmd/tailrace":    {"engine", "internal/checkpoint", "internal/frame", "internal/manifest", "internal/vfs", "segment", "server", "wal"},
+
+	"internal/objstore":          {"internal/frame"},
+	"internal/objstore/mem":      {"internal/frame", "internal/objstore"},
+	"internal/objstore/faultobj": {"internal/frame", "internal/objstore"},
+	"internal/objstore/objtest":  {"internal/objstore"},
 }
 
 // only says who may import what the project is built on.
@@ -51,7 +56,8 @@ var only = map[string][]string{
 }
 
 // testOnly are packages of ours that only tests may import.
-var testOnly = []string{"internal/model", "internal/sse/ssetest", "internal/vfs/memfs", "internal/vfs/faultfs", "internal/vfs/vfstest", "wal/waltest"}
+var testOnly = []string{"internal/model", "internal/sse/ssetest", "internal/vfs/memfs", "internal/vfs/faultfs", "internal/vfs/vfstest", "wal/waltest",
+	"internal/objstore/mem", "internal/objstore/faultobj", "internal/objstore/objtest"}
 
 type pkg struct {
 	ImportPath string
