@@ -34,10 +34,9 @@ import (
 //	8 claim     owner (16 bytes)
 //	9 send      object
 //	10 sent     id
-//	11 publish  id, ids kept
+//	11 publish  id, ids kept, ids doomed, not before
 //	12 evict    act, segments: id, id of the index
-//	13 doom     not before, ids
-//	14 collected  ids
+//	13 collected  ids
 //
 // Levels, kinds and places are single bytes. Kinds from 7 on, and the end of the
 // state from parts on, are not in files of version 1.
@@ -119,7 +118,7 @@ func DecodeEdits(b []byte) ([]Edit, error) {
 			all = append(all, Shut{d.uvarint()})
 		case editParted:
 			all = append(all, d.parted())
-		case editClaim, editSend, editSent, editPublish, editEvict, editDoom, editCollected:
+		case editClaim, editSend, editSent, editPublish, editEvict, editCollected:
 			all = append(all, d.tierEdit(kind))
 		default:
 			return nil, fmt.Errorf("%w: edit of %v", errPayload, kind)

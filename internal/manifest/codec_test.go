@@ -11,7 +11,7 @@ import (
 func TestOtherEncodingsAreRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"no edits":                nil,
-		"unknown kind":            {15, 1},
+		"unknown kind":            {14, 1},
 		"kind alone":              {byte(editAbort)},
 		"parted without parts":    {byte(editParted), 1, 0, 0, 0, 0},
 		"owner cut short":         {byte(editClaim), 1, 2, 3},

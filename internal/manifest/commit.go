@@ -66,7 +66,7 @@ func (c commit) remove(ids []uint64) error {
 				gone[k] = true
 				c.Garbage = append(c.Garbage, seg.OnDisk())
 				if seg.Place != PlaceLocal {
-					c.Tier.doom(seg.Object())
+					c.Tier.doom(seg.Object(), 0)
 				}
 			case rest != nil:
 				rest = append(rest, seg)

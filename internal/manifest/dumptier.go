@@ -14,14 +14,12 @@ func dumpTierEdit(out io.Writer, e Edit) {
 	case Sent:
 		fmt.Fprintf(out, "  sent %d\n", e.ID)
 	case Publish:
-		fmt.Fprintf(out, "  publish state %d, with %v\n", e.ID, e.Keep)
+		fmt.Fprintf(out, "  publish state %d, with %v, doomed %v, not before %s\n", e.ID, e.Keep, e.Doomed, date(e.NotBefore))
 	case Evict:
 		fmt.Fprintf(out, "  evict act %d\n", e.Act)
 		for _, s := range e.Segments {
 			fmt.Fprintf(out, "    segment %d, keep index %d\n", s.ID, s.Index)
 		}
-	case Doom:
-		fmt.Fprintf(out, "  doom %v, not before %s\n", e.IDs, date(e.NotBefore))
 	case Collected:
 		fmt.Fprintf(out, "  collected %v\n", e.IDs)
 	}

@@ -3,7 +3,7 @@ package manifest
 import "fmt"
 
 // Edit is one change of a state: Begin, Extend, Commit, Abort, Removed, Shut, and
-// those about a bucket: Claim, Send, Sent, Publish, Evict, Doom, Collected.
+// those about a bucket: Claim, Send, Sent, Publish, Evict, Collected.
 type Edit interface {
 	kind() editKind
 	apply(s *State) error     // after an error s is of no use
@@ -26,8 +26,7 @@ const (
 	editSent      editKind = 10
 	editPublish   editKind = 11
 	editEvict     editKind = 12
-	editDoom      editKind = 13
-	editCollected editKind = 14
+	editCollected editKind = 13
 )
 
 func (k editKind) String() string {
@@ -56,8 +55,6 @@ func (k editKind) String() string {
 		return "publish"
 	case editEvict:
 		return "evict"
-	case editDoom:
-		return "doom"
 	case editCollected:
 		return "collected"
 	}

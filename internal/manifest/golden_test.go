@@ -25,8 +25,8 @@ func goldenImage(t testing.TB) (m image, last State) {
 	mustAppend(t, one, Claim{[16]byte{7}}, Begin{11, ActEvict, []File{{12, FileIndex}}}, Evict{11, []Evicted{{3, 12}}}, Sent{6},
 		Begin{13, ActMerge, []File{{14, FileSegment}, {15, FileSegment}}},
 		Commit{Act: 13, Remove: []uint64{2, 3, 6}, Add: []Layer{parted}},
-		Send{Object{File: File{16, FileState}, Bytes: 160, CRC: 0x16161616}}, Sent{16}, Publish{16, []uint64{4, 7}},
-		Doom{[]uint64{2, 3, 10}, 1_800_000_000_000}, Collected{[]uint64{3}}, Shut{300})
+		Send{Object{File: File{16, FileState}, Bytes: 160, CRC: 0x16161616}}, Sent{16}, Publish{16, []uint64{4, 7}, []uint64{2, 3}, 1_800_000_000_000},
+		Collected{[]uint64{3}}, Shut{300})
 	return fs.Snapshot(), one.State()
 }
 

@@ -108,9 +108,9 @@ func (t *Tier) findDoomed(id uint64) (int, bool) {
 }
 
 // doom notes that nothing refers to an object any more.
-func (t *Tier) doom(o Object) {
+func (t *Tier) doom(o Object, notBefore int64) {
 	i, _ := t.findDoomed(o.ID)
-	t.Doomed = slices.Insert(t.Doomed, i, Doomed{Object: o})
+	t.Doomed = slices.Insert(t.Doomed, i, Doomed{o, notBefore})
 }
 
 // Find is the live segment of that id.

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 )
 
@@ -21,6 +22,12 @@ type Sent struct{ ID uint64 }
 type Publish struct {
 	ID   uint64   // of the state
 	Keep []uint64 // objects that it refers to, ids growing
+
+	// Doomed are objects that were doomed already, and that the state does not
+	// refer to: ids growing. They and those that are doomed now may be deleted
+	// from NotBefore on, unix milliseconds.
+	Doomed    []uint64
+	NotBefore int64
 }
 
 // Evict ends an act: the local files of segments that the bucket has give way to
@@ -34,13 +41,6 @@ type Evict struct {
 // Evicted is a segment that goes, and the id of the file that stays of it.
 type Evicted struct{ ID, Index uint64 }
 
-// Doom sets when doomed objects may be deleted, once no published state refers
-// to them.
-type Doom struct {
-	IDs       []uint64 // at least one, growing
-	NotBefore int64    // unix milliseconds
-}
-
 // Collected says that doomed objects are gone from the bucket.
 type Collected struct{ IDs []uint64 } // at least one, growing
 
@@ -49,7 +49,6 @@ func (Send) kind() editKind      { return editSend }
 func (Sent) kind() editKind      { return editSent }
 func (Publish) kind() editKind   { return editPublish }
 func (Evict) kind() editKind     { return editEvict }
-func (Doom) kind() editKind      { return editDoom }
 func (Collected) kind() editKind { return editCollected }
 
 func (e Claim) apply(s *State) error {
@@ -124,10 +123,20 @@ func (e Sent) apply(s *State) error {
 }
 
 func (e Publish) apply(s *State) error {
-	if err := growing(e.Keep); err != nil {
+	if err := errors.Join(growing(e.Keep), growing(e.Doomed)); err != nil {
 		return err
 	}
+	if e.NotBefore <= 0 {
+		return refused("objects may be deleted from %d on", e.NotBefore)
+	}
 	t := &s.Tier
+	for _, id := range e.Doomed {
+		i, ok := t.findDoomed(id)
+		if !ok || t.Doomed[i].NotBefore != 0 {
+			return refused("object %d does not wait for a time", id)
+		}
+		t.Doomed[i].NotBefore = e.NotBefore
+	}
 	i, ok := t.findObject(e.ID)
 	if !ok || t.Objects[i].Kind != FileState || !t.Objects[i].Sent {
 		return refused("object %d is no state in the bucket", e.ID)
@@ -139,7 +148,7 @@ func (e Publish) apply(s *State) error {
 		case o.ID == e.ID:
 			kept = append(kept, o)
 		case !keep:
-			t.doom(o)
+			t.doom(o, e.NotBefore)
 		case o.Kind == FileState || !o.Sent:
 			return refused("%v is kept", o.File)
 		default:
@@ -195,23 +204,6 @@ func (e Evict) apply(s *State) error {
 	return nil
 }
 
-func (e Doom) apply(s *State) error {
-	if err := growing(e.IDs); err != nil {
-		return err
-	}
-	if len(e.IDs) == 0 || e.NotBefore <= 0 {
-		return refused("%d objects, not before %d", len(e.IDs), e.NotBefore)
-	}
-	for _, id := range e.IDs {
-		i, ok := s.Tier.findDoomed(id)
-		if !ok || s.Tier.Doomed[i].NotBefore != 0 {
-			return refused("object %d does not wait for a time", id)
-		}
-		s.Tier.Doomed[i].NotBefore = e.NotBefore
-	}
-	return nil
-}
-
 func (e Collected) apply(s *State) error {
 	if err := growing(e.IDs); err != nil {
 		return err
@@ -247,15 +239,13 @@ func (e Claim) encode(dst []byte) []byte { return append(dst, e.Owner[:]...) }
 func (e Send) encode(dst []byte) []byte  { return appendObject(dst, e.Object) }
 func (e Sent) encode(dst []byte) []byte  { return binary.AppendUvarint(dst, e.ID) }
 func (e Publish) encode(dst []byte) []byte {
-	return appendList(binary.AppendUvarint(dst, e.ID), e.Keep, binary.AppendUvarint)
+	dst = appendList(binary.AppendUvarint(dst, e.ID), e.Keep, binary.AppendUvarint)
+	return binary.AppendUvarint(appendList(dst, e.Doomed, binary.AppendUvarint), uint64(e.NotBefore))
 }
 func (e Evict) encode(dst []byte) []byte {
 	return appendList(binary.AppendUvarint(dst, e.Act), e.Segments, func(dst []byte, m Evicted) []byte {
 		return binary.AppendUvarint(binary.AppendUvarint(dst, m.ID), m.Index)
 	})
-}
-func (e Doom) encode(dst []byte) []byte {
-	return appendList(binary.AppendUvarint(dst, uint64(e.NotBefore)), e.IDs, binary.AppendUvarint)
 }
 func (e Collected) encode(dst []byte) []byte {
 	return appendList(dst, e.IDs, binary.AppendUvarint)

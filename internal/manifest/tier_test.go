@@ -61,10 +61,8 @@ func randomTierEdit(rng *rand.Rand, s State) Edit {
 		return Sent{one(sending).ID}
 	case pick == 4 && len(files) > 0:
 		return Send{one(files)}
-	case pick == 5 && state != 0:
-		return Publish{state, keep}
-	case pick == 6 && len(undated) > 0:
-		return Doom{undated, 1 + rng.Int64N(100)}
+	case pick >= 5 && pick < 7 && state != 0:
+		return Publish{state, keep, undated[:rng.IntN(len(undated)+1)], 1 + rng.Int64N(100)}
 	case pick == 7 && len(dated) > 0:
 		return Collected{dated}
 	}
@@ -98,7 +96,7 @@ func inBucket(t testing.TB) State {
 		Send{Object{File: File{4, FileSnapshot}, Bytes: 400, CRC: 44}}, Sent{4},
 		Send{Object{File: File{7, FileDelta}, Bytes: 700, CRC: 77}}, Sent{7},
 		Send{Object{File: File{10, FileState}, Bytes: 100, CRC: 10}}, Sent{10},
-		Publish{10, []uint64{4, 7}},
+		Publish{10, []uint64{4, 7}, nil, 50},
 		Send{Object{File: File{6, FileSegment}, Bytes: 6000, CRC: 66}},
 	)
 }
@@ -124,7 +122,7 @@ func TestWhatIsReplacedIsDoomed(t *testing.T) {
 		Begin{11, ActMerge, []File{{12, FileSegment}}},
 		Commit{Act: 11, Remove: []uint64{2, 3, 6}, Add: []Layer{layerOf(0, 20, 12)}},
 		Send{Object{File: File{13, FileState}, Bytes: 100, CRC: 13}}, Sent{13},
-		Publish{13, []uint64{4}},
+		Publish{13, []uint64{4}, []uint64{2, 6}, 500},
 	)
 	if want := []File{{3, FileSegment}, {6, FileSegment}, {9, FileIndex}}; !reflect.DeepEqual(s.Garbage, want) {
 		t.Errorf("garbage is %v, want %v", s.Garbage, want)
@@ -136,8 +134,8 @@ func TestWhatIsReplacedIsDoomed(t *testing.T) {
 	if want := []uint64{2, 3, 6, 7, 10}; !slices.Equal(doomed, want) {
 		t.Errorf("doomed are %v, want %v", doomed, want)
 	}
-	s = applied(t, s, Doom{[]uint64{2, 6, 10}, 500}, Collected{[]uint64{2, 10}})
-	if len(s.Tier.Doomed) != 3 || s.Tier.Doomed[1].NotBefore != 500 {
+	s = applied(t, s, Collected{[]uint64{2, 7, 10}})
+	if len(s.Tier.Doomed) != 2 || s.Tier.Doomed[0].NotBefore != 0 || s.Tier.Doomed[1].NotBefore != 500 {
 		t.Errorf("doomed are %v", s.Tier.Doomed)
 	}
 }
@@ -168,9 +166,9 @@ func TestTierEditThatDoesNotFollowIsRefused(t *testing.T) {
 		{"sent and never announced", Sent{5}, "not being sent"},
 		{"sent twice", Sent{10}, "sent already"},
 		{"segment sent twice", Sent{3}, "not being sent"},
-		{"publish a snapshot", Publish{4, nil}, "no state"},
-		{"publish without what it needs", Publish{10, []uint64{4, 5, 7}}, "was not sent"},
-		{"publish out of order", Publish{10, []uint64{7, 4}}, "id 4 after 7"},
+		{"publish a snapshot", Publish{4, nil, nil, 1}, "no state"},
+		{"publish without what it needs", Publish{10, []uint64{4, 5, 7}, nil, 1}, "was not sent"},
+		{"publish out of order", Publish{10, []uint64{7, 4}, nil, 1}, "id 4 after 7"},
 		{"evict without an act", Evict{5, []Evicted{{3, 12}}}, "no eviction 5"},
 		{"evict in a merge", Evict{14, []Evicted{{3, 15}}}, "no eviction 14"},
 		{"evict nothing", Evict{11, nil}, "no segments"},
@@ -179,9 +177,9 @@ func TestTierEditThatDoesNotFollowIsRefused(t *testing.T) {
 		{"evict what is being sent", Evict{11, []Evicted{{6, 12}}}, "not in the bucket and on the disk"},
 		{"evict twice", Evict{11, []Evicted{{2, 12}}}, "not in the bucket and on the disk"},
 		{"evict out of order", Evict{11, []Evicted{{3, 12}, {3, 13}}}, "segment 3 after 3"},
-		{"doom what is needed", Doom{[]uint64{3}, 5}, "does not wait"},
-		{"doom nothing", Doom{nil, 5}, "0 objects"},
-		{"doom without a time", Doom{[]uint64{3}, 0}, "not before 0"},
+		{"doom what is needed", Publish{10, []uint64{4, 7}, []uint64{3}, 1}, "does not wait"},
+		{"doom out of order", Publish{10, []uint64{4, 7}, []uint64{3, 2}, 1}, "id 2 after 3"},
+		{"doom without a time", Publish{10, []uint64{4, 7}, nil, 0}, "from 0 on"},
 		{"collected nothing", Collected{nil}, "no objects"},
 		{"collected what is live", Collected{[]uint64{3}}, "not to be deleted"},
 		{"segment that is remote from the start", Commit{Act: 14, Add: []Layer{{0, 10, []Segment{{ID: 15, Place: PlaceRemote}}}}}, "no free output"},

@@ -1,9 +1,6 @@
 package manifest
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "encoding/binary"
 
 // part is a segment that begins within a stream.
 type part struct{ id, start uint64 }
@@ -157,15 +154,9 @@ func (d *decoder) tierEdit(kind editKind) Edit {
 	case editSent:
 		return Sent{d.uvarint()}
 	case editPublish:
-		return Publish{ID: d.uvarint(), Keep: ids()}
+		return Publish{ID: d.uvarint(), Keep: ids(), Doomed: ids(), NotBefore: d.count()}
 	case editEvict:
 		return Evict{Act: d.uvarint(), Segments: decodeList(d, func(d *decoder) Evicted { return Evicted{d.uvarint(), d.uvarint()} })}
-	case editDoom:
-		notBefore := d.uvarint()
-		if notBefore > math.MaxInt64 {
-			d.fail()
-		}
-		return Doom{NotBefore: int64(notBefore), IDs: ids()}
 	}
 	return Collected{ids()}
 }
