@@ -39,6 +39,14 @@ func (osFS) Open(name string) (File, error) {
 	return &osFile{f: f}, nil
 }
 
+func (osFS) OpenWrite(name string) (File, error) {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	return &osFile{f: f, writable: true}, nil
+}
+
 func (osFS) Rename(from, to string) error {
 	// Between directories a crash may leave both names or neither until both
 	// directories are synced, and SyncDir is about one.

@@ -27,15 +27,16 @@ type rooted struct{ dir string }
 
 func (r rooted) at(name string) string { return path.Join(r.dir, name) }
 
-func (r rooted) Create(name string) (vfs.File, error)  { return vfs.OS.Create(r.at(name)) }
-func (r rooted) Open(name string) (vfs.File, error)    { return vfs.OS.Open(r.at(name)) }
-func (r rooted) Rename(from, to string) error          { return vfs.OS.Rename(r.at(from), r.at(to)) }
-func (r rooted) Link(from, to string) error            { return vfs.OS.Link(r.at(from), r.at(to)) }
-func (r rooted) Remove(name string) error              { return vfs.OS.Remove(r.at(name)) }
-func (r rooted) MkdirAll(name string) error            { return vfs.OS.MkdirAll(r.at(name)) }
-func (r rooted) ReadDir(name string) ([]string, error) { return vfs.OS.ReadDir(r.at(name)) }
-func (r rooted) SyncDir(name string) error             { return vfs.OS.SyncDir(r.at(name)) }
-func (r rooted) Lock(name string) (io.Closer, error)   { return vfs.OS.Lock(r.at(name)) }
+func (r rooted) Create(name string) (vfs.File, error)    { return vfs.OS.Create(r.at(name)) }
+func (r rooted) Open(name string) (vfs.File, error)      { return vfs.OS.Open(r.at(name)) }
+func (r rooted) OpenWrite(name string) (vfs.File, error) { return vfs.OS.OpenWrite(r.at(name)) }
+func (r rooted) Rename(from, to string) error            { return vfs.OS.Rename(r.at(from), r.at(to)) }
+func (r rooted) Link(from, to string) error              { return vfs.OS.Link(r.at(from), r.at(to)) }
+func (r rooted) Remove(name string) error                { return vfs.OS.Remove(r.at(name)) }
+func (r rooted) MkdirAll(name string) error              { return vfs.OS.MkdirAll(r.at(name)) }
+func (r rooted) ReadDir(name string) ([]string, error)   { return vfs.OS.ReadDir(r.at(name)) }
+func (r rooted) SyncDir(name string) error               { return vfs.OS.SyncDir(r.at(name)) }
+func (r rooted) Lock(name string) (io.Closer, error)     { return vfs.OS.Lock(r.at(name)) }
 
 func TestLockChangesNothing(t *testing.T) {
 	name := path.Join(t.TempDir(), "LOCK")

@@ -39,6 +39,10 @@ type FS interface {
 	// matches fs.ErrNotExist.
 	Open(name string) (File, error)
 
+	// OpenWrite opens a file that is there for reading and writing. A missing
+	// one is an error that matches fs.ErrNotExist.
+	OpenWrite(name string) (File, error)
+
 	// Rename gives a file another name, in the same directory, and replaces
 	// whatever had that name. It is atomic: a crash leaves one or the other.
 	Rename(from, to string) error

@@ -53,6 +53,11 @@ func (f *FS) Open(name string) (vfs.File, error) {
 	return f.openFile(Op{Kind: Open, Name: name}, f.base.Open)
 }
 
+// OpenWrite implements vfs.FS.
+func (f *FS) OpenWrite(name string) (vfs.File, error) {
+	return f.openFile(Op{Kind: OpenWrite, Name: name}, f.base.OpenWrite)
+}
+
 func (f *FS) openFile(op Op, do func(string) (vfs.File, error)) (vfs.File, error) {
 	if _, err := f.enter(op); err != nil {
 		return nil, err

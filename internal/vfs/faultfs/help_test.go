@@ -74,6 +74,11 @@ func call(fs vfs.FS) (errs map[faultfs.Kind]error) {
 	} else {
 		errs[faultfs.Open] = g.Close()
 	}
+	if g, err := fs.OpenWrite("d/a"); err != nil {
+		errs[faultfs.OpenWrite] = err
+	} else {
+		errs[faultfs.OpenWrite] = g.Close()
+	}
 	errs[faultfs.Rename] = fs.Rename("d/a", "d/b")
 	errs[faultfs.Remove] = fs.Remove("d/b")
 	return errs
@@ -81,7 +86,7 @@ func call(fs vfs.FS) (errs map[faultfs.Kind]error) {
 
 // kinds is every kind that call makes.
 var kinds = []faultfs.Kind{
-	faultfs.Create, faultfs.Open, faultfs.Rename, faultfs.Remove, faultfs.MkdirAll, faultfs.ReadDir,
+	faultfs.Create, faultfs.Open, faultfs.OpenWrite, faultfs.Rename, faultfs.Remove, faultfs.MkdirAll, faultfs.ReadDir,
 	faultfs.SyncDir, faultfs.Lock, faultfs.ReadAt, faultfs.WriteAt, faultfs.Size, faultfs.Truncate,
 	faultfs.Allocate, faultfs.Sync, faultfs.SyncData, faultfs.Linked, faultfs.Close, faultfs.Unlock,
 }

@@ -11,15 +11,16 @@ type Kind string
 
 // Kinds of calls: of the file system, of a file, of a lock.
 const (
-	Create   Kind = "create"
-	Open     Kind = "open"
-	Rename   Kind = "rename"
-	Link     Kind = "link"
-	Remove   Kind = "remove"
-	MkdirAll Kind = "mkdirall"
-	ReadDir  Kind = "readdir"
-	SyncDir  Kind = "syncdir"
-	Lock     Kind = "lock"
+	Create    Kind = "create"
+	Open      Kind = "open"
+	OpenWrite Kind = "openwrite"
+	Rename    Kind = "rename"
+	Link      Kind = "link"
+	Remove    Kind = "remove"
+	MkdirAll  Kind = "mkdirall"
+	ReadDir   Kind = "readdir"
+	SyncDir   Kind = "syncdir"
+	Lock      Kind = "lock"
 
 	ReadAt   Kind = "read"
 	WriteAt  Kind = "write"

@@ -99,7 +99,12 @@ func (f *FS) Create(name string) (vfs.File, error) {
 }
 
 // Open implements vfs.FS.
-func (f *FS) Open(name string) (vfs.File, error) {
+func (f *FS) Open(name string) (vfs.File, error) { return f.openName(name, false) }
+
+// OpenWrite implements vfs.FS.
+func (f *FS) OpenWrite(name string) (vfs.File, error) { return f.openName(name, true) }
+
+func (f *FS) openName(name string, writable bool) (vfs.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d, base, err := f.parent(name)
@@ -110,7 +115,7 @@ func (f *FS) Open(name string) (vfs.File, error) {
 	if node == nil {
 		return nil, pathError("open", name, fs.ErrNotExist)
 	}
-	return f.open(node, name, false), nil
+	return f.open(node, name, writable), nil
 }
 
 // Rename implements vfs.FS. It refuses to move a file to another directory or

@@ -232,6 +232,23 @@ func openedFileIsReadOnly(t *testing.T, fs vfs.FS) {
 	must(t, f.SyncData())
 }
 
+func openWriteChangesTheFile(t *testing.T, fsys vfs.FS) {
+	_, err := fsys.OpenWrite("a")
+	wantError(t, "OpenWrite of nothing", err, fs.ErrNotExist)
+	must(t, create(t, fsys, "a", "hello world").Close())
+	f, err := fsys.OpenWrite("a")
+	must(t, err)
+	wantContent(t, f, "hello world")
+	write(t, f, "J", 0)
+	must(t, f.WriteSync([]byte("y"), 4))
+	must(t, f.Truncate(5))
+	must(t, f.Sync())
+	must(t, f.Close())
+	r := openFile(t, fsys, "a")
+	defer r.Close()
+	wantContent(t, r, "Jelly")
+}
+
 func handlesShareContent(t *testing.T, fs vfs.FS) {
 	w := create(t, fs, "a", "")
 	defer w.Close()

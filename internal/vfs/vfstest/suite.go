@@ -20,6 +20,7 @@ func Run(t *testing.T, open func(t *testing.T) vfs.FS) {
 		{"OpenRefusesMissing", openRefusesMissing},
 		{"OpenedFileIsReadOnly", openedFileIsReadOnly},
 		{"ClosedFileRefusesAll", closedFileRefusesAll},
+		{"OpenWriteChangesTheFile", openWriteChangesTheFile},
 		{"HandlesShareContent", handlesShareContent},
 
 		{"ReadStopsAtEnd", readStopsAtEnd},
