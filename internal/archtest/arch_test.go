@@ -30,6 +30,7 @@ var graph = map[string][]string{
 	"wal/waltest":          {"wal", "internal/frame", "internal/vfs"},
 	"internal/manifest":    {"internal/frame", "internal/vfs"},
 	"internal/checkpoint":  {"internal/frame"},
+	"internal/remote":      {"internal/frame", "internal/vfs"},
 	"segment":              {"index", "internal/frame"},
 	"engine": {"index", "internal/checkpoint", "internal/frame", "internal/jsonmode", "internal/manifest",
 		"internal/stream", "internal/vfs", "segment", "wal"},
