@@ -31,6 +31,7 @@ var graph = map[string][]string{
 	"internal/manifest":    {"internal/frame", "internal/vfs"},
 	"internal/checkpoint":  {"internal/frame"},
 	"internal/bucket":      {"internal/frame"},
+	"internal/remote":      {"internal/frame", "internal/vfs"},
 	"segment":              {"index", "internal/frame"},
 	"engine": {"index", "internal/checkpoint", "internal/frame", "internal/jsonmode", "internal/manifest",
 		"internal/stream", "internal/vfs", "segment", "wal"},
