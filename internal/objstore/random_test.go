@@ -50,6 +50,8 @@ func TestSwapsFormOneChain(t *testing.T) {
 				switch {
 				case err == nil:
 					won.Add(1)
+				case errors.Is(err, objstore.ErrOvertaken):
+					unknown.Add(1)
 				case errors.Is(err, objstore.ErrExists):
 					lost.Add(1)
 				default:
