@@ -39,6 +39,7 @@ var graph = map[string][]string{
 
 	"internal/objstore":          {"internal/frame"},
 	"internal/objstore/mem":      {"internal/frame", "internal/objstore"},
+	"internal/objstore/dir":      {"internal/frame", "internal/objstore", "internal/vfs"},
 	"internal/objstore/faultobj": {"internal/frame", "internal/objstore"},
 	"internal/objstore/objtest":  {"internal/objstore"},
 	"internal/objstore/s3":       {"internal/objstore"},
