@@ -234,6 +234,25 @@ func TestEveryCallFailsOnce(t *testing.T) {
 	}
 }
 
+// TestRefusedCreationIsDurable: a creation failed to sync the name, and the next
+// one takes the object that it finds for its own. It has to stay, then.
+func TestRefusedCreationIsDurable(t *testing.T) {
+	mem := memfs.New()
+	faults := faultfs.New(mem)
+	b := open(t, faults, root)
+	s := objstore.New(b, objstore.Options{Attempts: 1})
+	faults.FailNth(faultfs.SyncDir, 1, errors.New("injected"))
+	body := objstore.Bytes([]byte("content"))
+	if err := s.Create(t.Context(), "k", body); err == nil {
+		t.Fatal("Create succeeded without a synced name")
+	}
+	must(t, s.Create(t.Context(), "k", body))
+	after := objstore.New(open(t, mem.Crash(nil, memfs.KeepNone), root), objstore.Options{})
+	if got, _, err := after.ReadAll(t.Context(), "k", 100); err != nil || string(got) != "content" {
+		t.Fatalf("after the power cut: %q, %v", got, err)
+	}
+}
+
 // TestDamagedFilesAreCorrupt flips every bit and cuts at every length.
 func TestDamagedFilesAreCorrupt(t *testing.T) {
 	mem := memfs.New()

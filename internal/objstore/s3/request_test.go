@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"tailrace/internal/objstore"
 	"tailrace/internal/objstore/s3"
@@ -74,6 +75,42 @@ func TestRequestsSayWhatIsMeant(t *testing.T) {
 	want("over TLS", "Content-Encoding", "")
 	if body != "123456789" {
 		t.Errorf("over TLS the body is %q", body)
+	}
+}
+
+// TestSDKDecidesNothing looks for what the SDK would do by itself.
+func TestSDKDecidesNothing(t *testing.T) {
+	t.Setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_supported")
+	t.Setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_supported")
+	t.Setenv("AWS_MAX_ATTEMPTS", "9")
+	var dates []time.Time
+	b := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		if mode := r.Header.Get("X-Amz-Checksum-Mode"); (mode != "") != (r.Method == http.MethodHead) {
+			t.Errorf("%s with checksum mode %q", r.Method, mode)
+		}
+		date, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+		if err != nil {
+			t.Error(err)
+		}
+		dates = append(dates, date)
+		w.Header().Set("Date", time.Now().Add(3*time.Hour).UTC().Format(http.TimeFormat))
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, xmlError("RequestTimeTooSkewed"))
+	})
+	for range 2 {
+		for op, err := range calls(t.Context(), b) {
+			if k := objstore.KindOf(err); k != objstore.KindSkewed && op != objstore.OpHead {
+				t.Errorf("%s: %v, want clock skew", op, err)
+			}
+		}
+	}
+	if len(dates) != 10 {
+		t.Errorf("%d requests of 10 calls", len(dates))
+	}
+	for _, date := range dates {
+		if off := time.Since(date).Abs(); off > time.Hour {
+			t.Errorf("a request is dated %v from now: the clock was corrected", off)
+		}
 	}
 }
 
