@@ -51,13 +51,13 @@ func (k Keys) GoString() string { return k.String() }
 
 const connectionsDefault = 64
 
-// check names what is wrong by the field that has to change.
+// check names what is wrong by the setting that has to change.
 func (c *Config) check() error {
 	if c.Bucket == "" {
-		return errors.New("Bucket is empty")
+		return errors.New("bucket is empty")
 	}
 	if err := objstore.CheckPrefix(c.Prefix); err != nil {
-		return fmt.Errorf("Prefix: %w", err)
+		return fmt.Errorf("prefix: %w", err)
 	}
 	if c.Endpoint == "" {
 		return nil
@@ -65,19 +65,19 @@ func (c *Config) check() error {
 	u, err := url.Parse(c.Endpoint)
 	if err != nil {
 		// The URL itself may have a password in it.
-		return errors.New("Endpoint is not a URL")
+		return errors.New("endpoint is not a URL")
 	}
 	switch {
 	case u.User != nil:
-		return errors.New("Endpoint has credentials in it: they belong into the environment")
+		return errors.New("endpoint has credentials in it: they belong into the environment")
 	case u.Host == "" || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("Endpoint is not a scheme, a host and a port")
+		return errors.New("endpoint is not a scheme, a host and a port")
 	case u.Scheme == "http" && !c.AllowHTTP:
 		return errPlain
 	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("Endpoint has a scheme other than https")
+		return errors.New("endpoint has a scheme other than https")
 	}
 	return nil
 }
 
-var errPlain = errors.New("Endpoint is plain http, and AllowHTTP is not set")
+var errPlain = errors.New("endpoint is plain http, and allow-http is not set")

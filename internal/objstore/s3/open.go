@@ -56,7 +56,7 @@ func Open(ctx context.Context, c Config) (objstore.Bucket, error) {
 		return nil, fmt.Errorf("s3: environment: %w", err)
 	}
 	if base.Region == "" {
-		return nil, errors.New("s3: Region is empty, and the environment has none")
+		return nil, errors.New("s3: region is empty, and the environment has none")
 	}
 	web := newClient(c, base.HTTPClient)
 	client := s3.NewFromConfig(base, func(o *s3.Options) {

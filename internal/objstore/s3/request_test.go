@@ -165,14 +165,14 @@ func TestConfigsAreChecked(t *testing.T) {
 		change func(*s3.Config)
 		want   string
 	}{
-		"plain http":  {func(c *s3.Config) { c.AllowHTTP = false }, "AllowHTTP"},
-		"no bucket":   {func(c *s3.Config) { c.Bucket = "" }, "Bucket"},
-		"prefix":      {func(c *s3.Config) { c.Prefix = "a" }, "Prefix"},
-		"credentials": {func(c *s3.Config) { c.Endpoint = "https://id:" + secret + "@host" }, "Endpoint"},
-		"no URL":      {func(c *s3.Config) { c.Endpoint = "https://id:" + secret + "@host:port" }, "Endpoint"},
-		"path":        {func(c *s3.Config) { c.Endpoint = "https://host/path" }, "Endpoint"},
-		"scheme":      {func(c *s3.Config) { c.Endpoint = "ftp://host" }, "Endpoint"},
-		"no host":     {func(c *s3.Config) { c.Endpoint = "host" }, "Endpoint"},
+		"plain http":  {func(c *s3.Config) { c.AllowHTTP = false }, "allow-http"},
+		"no bucket":   {func(c *s3.Config) { c.Bucket = "" }, "bucket"},
+		"prefix":      {func(c *s3.Config) { c.Prefix = "a" }, "prefix"},
+		"credentials": {func(c *s3.Config) { c.Endpoint = "https://id:" + secret + "@host" }, "endpoint"},
+		"no URL":      {func(c *s3.Config) { c.Endpoint = "https://id:" + secret + "@host:port" }, "endpoint"},
+		"path":        {func(c *s3.Config) { c.Endpoint = "https://host/path" }, "endpoint"},
+		"scheme":      {func(c *s3.Config) { c.Endpoint = "ftp://host" }, "endpoint"},
+		"no host":     {func(c *s3.Config) { c.Endpoint = "host" }, "endpoint"},
 	} {
 		config := config("http://host")
 		c.change(&config)
@@ -195,7 +195,7 @@ func TestEnvironmentCannotTurnTLSOff(t *testing.T) {
 	c := config("")
 	c.AllowHTTP = false
 	for op, err := range calls(t.Context(), s3test.Open(t, c)) {
-		if objstore.KindOf(err) != objstore.KindInvalid || !strings.Contains(err.Error(), "AllowHTTP") {
+		if objstore.KindOf(err) != objstore.KindInvalid || !strings.Contains(err.Error(), "allow-http") {
 			t.Errorf("%s: %v", op, err)
 		}
 	}

@@ -175,13 +175,14 @@ func TestBrokenConnections(t *testing.T) {
 	b := s3test.Open(t, c)
 	for name, bad := range map[string]func(){
 		"reset":        func() { proxy.Reset(t) },
+		"trickle":      func() { proxy.Bandwidth(t, 0) },
 		"lost replies": func() { proxy.LoseReplies(t, 1) },
 		"hang":         func() { proxy.Hang(t) },
 	} {
 		bad()
 		ctx, cancel := t.Context(), func() {}
 		want := objstore.KindTemporary
-		if name == "hang" {
+		if name == "hang" || name == "trickle" {
 			ctx, cancel = context.WithTimeout(ctx, 50*time.Millisecond)
 			want = objstore.KindTimeout
 		}
