@@ -13,7 +13,7 @@ URL       ?=
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-conformance test-browser race crash hunt fuzz fuzz-smoke lint bench soak soak-live conformance golden tidy-check
+.PHONY: help run build test test-go test-conformance test-browser race crash hunt fuzz fuzz-smoke lint bench soak soak-live conformance golden tidy-check testtools
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,9 +32,21 @@ test: ## everything: Go tests, fuzz smoke, the official suite, the official clie
 	@$(MAKE) --no-print-directory fuzz-smoke
 	@$(MAKE) --no-print-directory test-conformance
 
-test-go:
+test-go: testtools
 	$(GO) test ./...
 	$(GO) test ./server -args -server.portable
+
+# The pinned S3 server and TCP proxy that tests talk to. Tests that are run
+# without make build them too.
+testtools: bin/versitygw bin/toxiproxy
+
+bin/versitygw: internal/testtools/go.sum
+	cd internal/testtools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-s -o ../../$@ github.com/versity/versitygw/cmd/versitygw
+	@touch $@
+
+bin/toxiproxy: internal/testtools/go.sum
+	cd internal/testtools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-s -o ../../$@ github.com/Shopify/toxiproxy/v2/cmd/server
+	@touch $@
 
 test-conformance: build conformance/node_modules/.installed
 	cd conformance && node run.mjs --binary ../$(BIN)
@@ -54,7 +66,7 @@ else
 	cd conformance && node run.mjs --url $(URL)
 endif
 
-race: ## the Go tests under the race detector
+race: testtools ## the Go tests under the race detector
 	$(GO) test -race ./...
 	$(GO) test -race ./server -args -server.portable
 
@@ -67,6 +79,7 @@ lint: tidy-check ## vet (for Linux and macOS), staticcheck, formatting, module f
 tidy-check:
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+	cd internal/testtools && $(GO) mod tidy -diff && $(GO) mod verify
 
 golden: ## write the golden files again; read the diff before committing it
 	$(GO) test ./wal ./segment ./internal/stream ./internal/manifest ./internal/checkpoint -run 'Golden|KeepTheirBytes' -update

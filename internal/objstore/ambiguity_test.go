@@ -182,6 +182,41 @@ func TestCreateReadsBackWithoutChecksums(t *testing.T) {
 	}
 }
 
+// TestOvertakenSwapSaysSo: an attempt's answer was lost, it took effect, others
+// saw that and went on. That is another case than a swap that never happened.
+func TestOvertakenSwapSaysSo(t *testing.T) {
+	for name, next := range map[string]func(r *rig) error{
+		"replaced": func(r *rig) error {
+			_, err := r.mem.Put(t.Context(), "k", objstore.Bytes([]byte("the next")), objstore.Condition{})
+			return err
+		},
+		"deleted": func(r *rig) error { return r.mem.Delete(t.Context(), "k") },
+	} {
+		r := newRig(1)
+		before := r.holdOld(t)
+		r.faults.Fail(objstore.OpPut, faultobj.TimeoutAfter, 1)
+		puts := 0
+		r.faults.Hook(func(op, _ string) error {
+			if puts++; op != objstore.OpPut || puts != 2 {
+				return nil
+			}
+			if got, _ := r.mem.Content("k"); string(got) != ours {
+				t.Errorf("%s: before the second attempt %q is there", name, got)
+			}
+			return next(r)
+		}, nil)
+		_, err := r.Swap(t.Context(), "k", objstore.Bytes([]byte(ours)), before)
+		if !errors.Is(err, objstore.ErrOvertaken) || errors.Is(err, objstore.ErrExists) == errors.Is(err, objstore.ErrNotFound) {
+			t.Errorf("%s: %v, want ErrOvertaken with its kind", name, err)
+		}
+		r = newRig(1)
+		r.holdOld(t)
+		if _, err := r.Swap(t.Context(), "k", objstore.Bytes([]byte(ours)), "another"); !errors.Is(err, objstore.ErrExists) || errors.Is(err, objstore.ErrOvertaken) {
+			t.Errorf("a swap that never happened: %v", err)
+		}
+	}
+}
+
 // TestSwapIsNotWonByAnother: an attempt was lost, and somebody else was first.
 func TestSwapIsNotWonByAnother(t *testing.T) {
 	for name, other := range map[string]string{"same size": "oTher cont.", "larger": ours + ours, "smaller": "x"} {

@@ -15,7 +15,9 @@
 //	        object is ErrForeign. Repeating it, also after a crash, is right.
 //	Swap    replaces exactly the version that was named, or makes the object if
 //	        none was. Of any number of racing swaps one wins; ErrExists (or
-//	        ErrNotFound: the object is gone) means that this one did not.
+//	        ErrNotFound: the object is gone) means that this one is not the
+//	        version that is there. That it never was is certain unless the error
+//	        is ErrOvertaken too.
 //	Delete  of what is not there is no error.
 //	ReadAt  fills p or fails.
 //
@@ -29,7 +31,8 @@
 //
 // A key has 1 to 512 bytes out of letters, digits and "!-_.=/", in segments
 // that are neither empty nor "." nor "..": it means the same as an object key,
-// in a URL and as a file name. A prefix is "" or a key with a slash behind it.
+// in a URL and as a file name. Stores that keep objects as files cannot have an
+// object "a" and an object "a/b", so nobody makes both. A prefix is "" or a key with a slash behind it.
 //
 // # Errors
 //

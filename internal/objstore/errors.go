@@ -19,6 +19,11 @@ var (
 	// ErrForeign means that Create found an object with other content under its
 	// key. Nothing was overwritten. Such an error matches ErrExists too.
 	ErrForeign = errors.New("objstore: the key has an object with other content")
+
+	// ErrOvertaken means that Swap lost an answer and then found another version,
+	// or none: its own may have been there in between, and others may have seen it.
+	// Such an error matches ErrExists or ErrNotFound too.
+	ErrOvertaken = errors.New("objstore: an attempt of unknown effect is not the last version")
 )
 
 // Kind says what a caller can do about an error.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -78,6 +79,14 @@ func WithPrefix(b Bucket, prefix string) (Bucket, error) {
 type part struct {
 	base   Bucket
 	prefix string
+}
+
+// Close closes the bucket below, if that can be.
+func (p *part) Close() error {
+	if c, ok := p.base.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 func (p *part) Put(ctx context.Context, key string, b Body, c Condition) (string, error) {

@@ -124,6 +124,45 @@ func TestProbeNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// keeper is a store that reports a wrong checksum, and keeps the body.
+type keeper struct{ objstore.Bucket }
+
+func (k keeper) Put(ctx context.Context, key string, b objstore.Body, c objstore.Condition) (string, error) {
+	etag, err := k.Bucket.Put(ctx, key, b, c)
+	if objstore.KindOf(err) == objstore.KindBadDigest {
+		_, _ = k.Bucket.Put(ctx, key, objstore.Bytes([]byte("kept")), c)
+	}
+	return etag, err
+}
+
+// upserter is a store that makes the object that a swap did not find.
+type upserter struct{ objstore.Bucket }
+
+func (u upserter) Put(ctx context.Context, key string, b objstore.Body, c objstore.Condition) (string, error) {
+	etag, err := u.Bucket.Put(ctx, key, b, c)
+	if objstore.KindOf(err) == objstore.KindNotFound {
+		return u.Bucket.Put(ctx, key, b, objstore.Condition{})
+	}
+	return etag, err
+}
+
+func TestProbeFindsHalfLies(t *testing.T) {
+	for property, lie := range map[string]func(objstore.Bucket) objstore.Bucket{
+		"keeps what it refused": func(b objstore.Bucket) objstore.Bucket { return keeper{b} },
+		"ignores If-Match":      func(b objstore.Bucket) objstore.Bucket { return upserter{b} },
+	} {
+		r := newRig(1)
+		err := objstore.Probe(t.Context(), objstore.New(lie(r.mem), r.clock.options()), "")
+		var unfit *objstore.UnfitError
+		if !errors.As(err, &unfit) || unfit.Property != property {
+			t.Errorf("a store that %s: %v", property, err)
+		}
+		if keys := r.mem.Keys(); len(keys) != 0 {
+			t.Errorf("a store that %s: the probe left %q", property, keys)
+		}
+	}
+}
+
 func TestProbeTellsTroubleFromLies(t *testing.T) {
 	for fault, want := range map[faultobj.Fault]string{
 		faultobj.Denied: "the store denies access", faultobj.Skewed: "the clock of this machine", faultobj.TimeoutBefore: "cannot reach the store",

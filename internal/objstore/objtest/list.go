@@ -9,7 +9,7 @@ import (
 
 // listed are keys in the order in which every bucket lists them: by bytes, not
 // directory by directory.
-var listed = []string{"a", "a-b", "a.b", "a/b", "a/b/c", "a/c", "a0", "b/a", "b/b", "ba"}
+var listed = []string{"a-b", "a.b", "a/b", "a/b-c", "a/c/d", "a0", "b/a", "b/b", "ba"}
 
 func fill(t *testing.T, b objstore.Bucket) {
 	t.Helper()
@@ -44,11 +44,11 @@ func listsGrow(t *testing.T, b objstore.Bucket) {
 		want          []string
 	}{
 		{"", "", listed},
-		{"a/", "", []string{"a/b", "a/b/c", "a/c"}},
-		{"a", "", []string{"a", "a-b", "a.b", "a/b", "a/b/c", "a/c", "a0"}},
+		{"a/", "", []string{"a/b", "a/b-c", "a/c/d"}},
+		{"a", "", []string{"a-b", "a.b", "a/b", "a/b-c", "a/c/d", "a0"}},
 		{"b", "b/a", []string{"b/b", "ba"}},
-		{"", "a/b0", []string{"a/c", "a0", "b/a", "b/b", "ba"}},
-		{"a/b", "a/b", []string{"a/b/c"}},
+		{"", "a/b0", []string{"a/c/d", "a0", "b/a", "b/b", "ba"}},
+		{"a/b", "a/b", []string{"a/b-c"}},
 		{"none/", "", []string{}},
 		{"", "z", []string{}},
 	} {

@@ -101,9 +101,9 @@ func noise(n int) []byte {
 
 func putReadsBack(t *testing.T, b objstore.Bucket) {
 	put(t, b, "a/b/c", "hello")
-	put(t, b, "a/b", "an object beside a prefix")
+	put(t, b, "a/b/d", "beside it")
 	wantContent(t, b, "a/b/c", "hello")
-	wantContent(t, b, "a/b", "an object beside a prefix")
+	wantContent(t, b, "a/b/d", "beside it")
 	put(t, b, "a/b/c", "replaced, and longer")
 	wantContent(t, b, "a/b/c", "replaced, and longer")
 }
