@@ -38,7 +38,7 @@ test-go: testtools
 
 # The pinned S3 server and TCP proxy that tests talk to. Tests that are run
 # without make build them too.
-testtools: bin/versitygw bin/toxiproxy
+testtools: bin/versitygw bin/toxiproxy ## the pinned S3 server and proxy that tests run against
 
 bin/versitygw: internal/testtools/go.sum
 	cd internal/testtools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-s -o ../../$@ github.com/versity/versitygw/cmd/versitygw
