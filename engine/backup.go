@@ -229,7 +229,7 @@ func (e *Engine) sealBackup(b *backup) error {
 			return fmt.Errorf("engine: sync %s: %w", b.to+"/"+dir, err)
 		}
 	}
-	if err := manifest.Create(fs, b.to, e.store, b.state); err != nil {
+	if err := manifest.Create(fs, b.to, e.store, b.state.Detached()); err != nil {
 		return err
 	}
 	if err := writeSmall(fs, b.to+"/"+storeName, b.store.Append(nil)); err != nil {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"path"
 
+	"tailrace/internal/frame"
+	"tailrace/internal/manifest"
 	"tailrace/internal/vfs"
 	"tailrace/wal"
 )
@@ -16,6 +18,8 @@ type backupFile struct {
 	link   bool   // it is never written again
 	size   int64  // how much of it is taken
 	length int64  // what the copy is long: what follows size is zeros
+
+	object *manifest.Object // it is read from the bucket, or nil
 }
 
 // copyStepBytes is what one step copies.
@@ -26,7 +30,18 @@ var logHeaderBytes = int64(len(wal.FileHeader{}.Append(nil)))
 
 // planBackup lists the files.
 func (e *Engine) planBackup(b *backup) error {
+	for _, l := range b.state.Layers {
+		for _, seg := range l.Segments {
+			if seg.Place == manifest.PlaceRemote {
+				o := seg.Object()
+				b.files = append(b.files, backupFile{name: seg.File().Path(), size: seg.Bytes, length: seg.Bytes, object: &o})
+			}
+		}
+	}
 	for _, f := range b.state.Live() {
+		if f.Kind == manifest.FileIndex {
+			continue // the copy has the whole segment
+		}
 		size, err := sizeOf(e.opts.FS, e.filePath(f))
 		if err != nil {
 			return err
@@ -99,7 +114,12 @@ func (e *Engine) copyPart(b *backup, f *backupFile) (over bool, err error) {
 		}
 	}
 	if b.copy == nil {
-		if b.copy, err = newFileCopy(e.opts.FS, from, to, f, e.newPace().wrote); err != nil {
+		if f.object != nil {
+			b.copy, err = e.newObjectCopy(b, to, f)
+		} else {
+			b.copy, err = newFileCopy(e.opts.FS, from, to, f, e.newPace().wrote)
+		}
+		if err != nil {
 			return false, err
 		}
 	}
@@ -118,8 +138,10 @@ type fileCopy struct {
 	fs   vfs.FS
 	path string // of the source
 	want *backupFile
-	from vfs.File
+	from io.ReaderAt
+	done func() // with from
 	out  *outFile
+	crc  uint32 // of what was copied
 	at   int64
 	buf  []byte
 }
@@ -134,7 +156,23 @@ func newFileCopy(fs vfs.FS, from, to string, want *backupFile, pace func()) (*fi
 		source.Close()
 		return nil, err
 	}
-	return &fileCopy{fs: fs, path: from, want: want, from: source, out: out, buf: make([]byte, min(copyStepBytes, want.size))}, nil
+	done := func() { source.Close() } // it was only read
+	return &fileCopy{fs: fs, path: from, want: want, from: source, done: done, out: out, buf: make([]byte, min(copyStepBytes, want.size))}, nil
+}
+
+// newObjectCopy copies a segment from the bucket, so that the backup is whole
+// without it.
+func (e *Engine) newObjectCopy(b *backup, to string, want *backupFile) (*fileCopy, error) {
+	if e.tier == nil {
+		return nil, ErrNoBucket
+	}
+	out, err := newOutFile(e.opts.FS, to, e.newPace().wrote)
+	if err != nil {
+		return nil, err
+	}
+	name := e.tier.nameOf(*want.object)
+	from := namedObject{b.ctx, e.tier.store, name}
+	return &fileCopy{fs: e.opts.FS, path: name, want: want, from: from, done: func() {}, out: out, buf: make([]byte, min(copyStepBytes, want.size))}, nil
 }
 
 // step copies a part. At the end the content of the copy is durable; its name is
@@ -151,8 +189,14 @@ func (c *fileCopy) step() (n int64, over bool, err error) {
 		return 0, false, err
 	}
 	c.at += int64(len(part))
+	if c.want.object != nil {
+		c.crc = frame.Update(c.crc, part)
+	}
 	if c.at < c.want.size {
 		return int64(len(part)), false, nil
+	}
+	if o := c.want.object; o != nil && c.crc != o.CRC {
+		return 0, false, &frame.CorruptError{Path: c.path, Reason: "object does not match its checksum"}
 	}
 	if err := c.out.finish(); err != nil {
 		return 0, false, err
@@ -171,6 +215,6 @@ func (c *fileCopy) step() (n int64, over bool, err error) {
 
 // close gives up both files; what was finished stays.
 func (c *fileCopy) close() {
-	c.from.Close()
+	c.done()
 	c.out.file.Close() // synced, or of no use
 }

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
 	"tailrace/internal/frame"
+	"tailrace/internal/remote"
 	"tailrace/internal/stream"
 	"tailrace/segment"
 )
@@ -45,8 +47,9 @@ func (e *Engine) plan(s *stream.Stream, from, to stream.Offset, spans *[]span) b
 	return cold
 }
 
-// ReadCold is Read that may wait for the disk. Its result is never Cold. Bytes
-// that do not verify are DataCorrupt.
+// ReadCold is Read that may wait for the disk, and for the bucket. Its result is
+// never Cold. Bytes that do not verify are DataCorrupt, a bucket that does not
+// answer in time is Unavailable.
 func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
 	for from := r.From; ; {
 		e.mu.Lock()
@@ -66,8 +69,11 @@ func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
 		v := e.pin()
 		e.mu.Unlock()
 		e.coldGate <- struct{}{}
-		full, err := e.readSpans(v, spans, &r, &res)
+		full, err := e.readSpans(near, v, spans, &r, &res)
 		<-e.coldGate
+		if full, err = e.settleNear(full, err, &res); err != nil {
+			full, err = e.readFar(err, v, spans, &r, &res)
+		}
 		e.mu.Lock()
 		e.unpin(v)
 		if err == nil && !full && len(res.Parts) > 0 {
@@ -75,8 +81,7 @@ func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
 		}
 		e.mu.Unlock()
 		if err != nil {
-			e.damaged(err)
-			return ReadResult{}, settled(stream.Outcome{Code: stream.DataCorrupt})
+			return ReadResult{}, settled(stream.Outcome{Code: e.readFault(err)})
 		}
 		if len(res.Parts) > 0 || res.Stored != nil {
 			res.finish()
@@ -105,12 +110,12 @@ func (e *Engine) goOn(r *ReadRequest, res *ReadResult) {
 
 // readSpans adds to res what the segments have, in order and within the bounds
 // of one result, and reports whether it came to one of these.
-func (e *Engine) readSpans(v *version, spans []span, r *ReadRequest, res *ReadResult) (full bool, err error) {
+func (e *Engine) readSpans(h how, v *version, spans []span, r *ReadRequest, res *ReadResult) (full bool, err error) {
 	budget := r.BytesMax
 	for _, sp := range spans {
 		for i := range v.layers {
 			for _, seg := range v.layers[i].find(sp.id) {
-				full, err := e.readRun(seg, sp, r, res, &budget)
+				full, err := e.readRun(h, seg, sp, r, res, &budget)
 				if full || err != nil {
 					return full, err
 				}
@@ -126,7 +131,7 @@ func (e *Engine) readSpans(v *version, spans []span, r *ReadRequest, res *ReadRe
 
 // readRun reads what a segment has of a span. It reports whether the result is
 // complete.
-func (e *Engine) readRun(seg *segmentFile, sp span, r *ReadRequest, res *ReadResult, budget *int) (full bool, err error) {
+func (e *Engine) readRun(h how, seg *segmentFile, sp span, r *ReadRequest, res *ReadResult, budget *int) (full bool, err error) {
 	if !seg.reader.Has(sp.id) {
 		return false, nil
 	}
@@ -137,19 +142,24 @@ func (e *Engine) readRun(seg *segmentFile, sp span, r *ReadRequest, res *ReadRes
 	if run.Start > uint64(res.Next) {
 		return true, &frame.CorruptError{Path: seg.path, Reason: fmt.Sprintf("run of stream %d begins at %d, and what comes before is missing from %d on", sp.id, run.Start, res.Next)}
 	}
+	seg.used.Store(e.clockMS.Load())
+	reader, err := e.readerOf(seg, h, &run, uint64(res.Next), *budget)
+	if err != nil {
+		return false, err
+	}
 	stop := uint64(math.MaxUint64)
 	// A run that is smaller has no block of its own.
 	if r.Stored && run.RawBytes() >= int64(e.opts.SoloMinBytes) {
 		if len(res.Parts) > 0 {
 			return true, nil // the next read can have the block that begins here
 		}
-		if ok, err := e.readStored(seg, &run, sp, res); ok || err != nil {
+		if ok, err := e.readStored(reader, &run, sp, res); ok || err != nil {
 			return true, err
 		}
 		stop = blockAfter(&run, uint64(res.Next))
 	}
-	load := func(h segment.Handle) (*segment.Block, error) { return e.block(seg, h) }
-	err = seg.reader.Appends(&run, uint64(res.Next), load, func(body []byte, end uint64) bool {
+	load := func(b segment.Handle) (*segment.Block, error) { return e.block(h, seg.info.ID, reader, b) }
+	err = reader.Appends(&run, uint64(res.Next), load, func(body []byte, end uint64) bool {
 		if end > sp.to {
 			return false
 		}
@@ -180,12 +190,12 @@ func blockAfter(run *segment.Run, after uint64) uint64 {
 
 // readStored answers with a block as it is stored, if one begins just where the
 // reader is, ends within the span and is a whole body.
-func (e *Engine) readStored(seg *segmentFile, run *segment.Run, sp span, res *ReadResult) (bool, error) {
+func (e *Engine) readStored(from *segment.Reader, run *segment.Run, sp span, res *ReadResult) (bool, error) {
 	i, ok := run.Find(uint64(res.Next))
 	if !ok || run.Blocks.At(i).First != uint64(res.Next) {
 		return false, nil
 	}
-	b, err := seg.reader.ReadStored(run.Handle(i))
+	b, err := from.ReadStored(run.Handle(i))
 	if err != nil || !b.Whole || b.Codec != segment.CodecZstd || b.End > sp.to {
 		return false, err
 	}
@@ -195,10 +205,14 @@ func (e *Engine) readStored(seg *segmentFile, run *segment.Run, sp span, res *Re
 }
 
 // block returns a decoded block, from the cache if it is there.
-func (e *Engine) block(seg *segmentFile, h segment.Handle) (*segment.Block, error) {
-	return e.blocks.get(blockKey{seg.info.ID, h.Pos}, func() (*segment.Block, error) {
-		return seg.reader.ReadBlock(h)
-	})
+func (e *Engine) block(h how, id uint64, from *segment.Reader, at segment.Handle) (*segment.Block, error) {
+	for {
+		b, err := e.blocks.get(blockKey{id, at.Pos}, func() (*segment.Block, error) { return from.ReadBlock(at) })
+		// Who waits for somebody that must not ask the bucket asks it himself.
+		if !errors.Is(err, remote.ErrNotCached) || h.near {
+			return b, err
+		}
+	}
 }
 
 // damaged tells the operator of bytes that could not be read back.

@@ -20,11 +20,15 @@ type damagedSegment struct {
 func (e *Engine) diagnoseSegments(layers []manifest.Layer) (damaged []damagedSegment) {
 	for _, l := range layers {
 		for _, info := range l.Segments {
-			d := damagedSegment{path: e.filePath(info.File()), info: info}
+			d := damagedSegment{path: e.filePath(info.OnDisk()), info: info}
 			s, err := e.openSegment(info)
 			if err != nil {
 				d.err = err
 				damaged = append(damaged, d)
+				continue
+			}
+			if s.far != nil {
+				s.file.Close() // its blocks are in the bucket
 				continue
 			}
 			if _, d.err = segment.Verify(s.path, s.file, info.Bytes); d.err != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ type Engine struct {
 	manifest *manifest.Manifest
 	loaded   *manifest.Loaded // until the log was scanned
 	blocks   *blockCache
+	tier     *tier // or nil
+	ctx      context.Context
+	cancel   context.CancelFunc // ends what waits for the bucket
 
 	mu        sync.Mutex // guards everything below but the atomics
 	timeline  timeline
@@ -53,14 +57,14 @@ type Engine struct {
 	removedSeen  uint64      // when it was last looked for dead ones; the merger's own
 	merge        *merge      // under way, or nil
 	version      *version
-	shown        map[uint64]int   // segments by identity: versions that have it
-	unshown      []*segmentFile   // that none has any more, to be closed
-	unfinished   []uint64         // acts to be aborted when there is room
-	backup       *backup          // under way, or nil
-	scrubbed     map[uint64]int64 // segments by identity: when all of one was read; the scrubber's own
-	logHeld      uint64           // first log file that a backup needs, 0 = none
-	held         chan struct{}    // closed when the committer may go on, or nil
-	head         []byte           // of the record being encoded
+	shown        map[manifest.File]int // files of segments: versions that have them
+	unshown      []*segmentFile        // that none has any more, to be closed
+	unfinished   []uint64              // acts to be aborted when there is room
+	backup       *backup               // under way, or nil
+	scrubbed     map[uint64]int64      // segments by identity: when all of one was read; the scrubber's own
+	logHeld      uint64                // first log file that a backup needs, 0 = none
+	held         chan struct{}         // closed when the committer may go on, or nil
+	head         []byte                // of the record being encoded
 
 	// tap sees every staged record in order, encoded. The crash tests rebuild
 	// from them what a recovered store has to hold.
@@ -75,24 +79,29 @@ type Engine struct {
 	notifier *notifier
 	flushing sync.Mutex // one flush at a time; before mu
 	merging  sync.Mutex // one merge at a time; before mu
+	tiering  sync.Mutex // one at a time has to do with the bucket; before mu
 	// committing is held from an edit that changes the layers until the version
 	// that shows it is there; before mu.
 	committing sync.Mutex
 	coldGate   chan struct{} // holds a token for each read from the disk
 	flushNow   chan struct{} // one token: there may be reason to flush
+	farGate    chan struct{} // holds a token for each read from the bucket
 	mergeNow   chan struct{} // one token: there may be reason to merge, or garbage
+	tierNow    chan struct{} // one token: there may be something to send
 	stop       chan struct{}
 	ended      sync.WaitGroup
 }
 
 func newEngine(o Options) *Engine {
+	ctx, cancel := context.WithCancel(context.Background())
 	return &Engine{
+		ctx: ctx, cancel: cancel,
 		opts:   o,
 		table:  stream.NewTable(stream.Limits{Streams: o.StreamsMax, ProducersPerStream: o.ProducersPerStreamMax}),
 		frames: newFrames(),
 		blocks: newBlockCache(o.BlockCacheBytes),
 		gates:  make(map[string]uint64),
-		shown:  make(map[uint64]int),
+		shown:  make(map[manifest.File]int),
 		epoch:  1,
 
 		removedSeen: math.MaxUint64, // what died before this process is looked for too
@@ -101,7 +110,9 @@ func newEngine(o Options) *Engine {
 
 		coldGate: make(chan struct{}, coldReadsMax),
 		flushNow: make(chan struct{}, 1),
+		farGate:  make(chan struct{}, farReadsMax),
 		mergeNow: make(chan struct{}, 1),
+		tierNow:  make(chan struct{}, 1),
 	}
 }
 
@@ -142,11 +153,19 @@ func Open(o Options) (*Engine, error) {
 		FirstBatch: e.durable + 1, Now: e.clockMS.Load, Manual: o.Manual, Hold: e.holdCommits,
 		StagedBytesMax: o.StagedBytesMax, Committed: e.committed, Failed: e.fail,
 	})
+	if err := e.claimAtOpen(); err != nil {
+		err = errors.Join(fmt.Errorf("engine: open %s: %w", o.Dir, err), e.manifest.Close(), e.group.Close())
+		e.closeSegments()
+		return nil, err
+	}
 	if !o.Manual {
 		e.notifier = startNotifier()
 		e.ended.Go(func() { e.sweeper(e.stop) })
 		e.ended.Go(e.flusher)
 		e.ended.Go(e.merger)
+		if e.tier != nil {
+			e.ended.Go(e.tierer)
+		}
 		if e.opts.ScrubEvery > 0 {
 			e.ended.Go(e.scrubber)
 		}
@@ -159,6 +178,7 @@ func Open(o Options) (*Engine, error) {
 // Close waits until everything staged is durable and closes the log. No other
 // method may be called meanwhile or afterwards.
 func (e *Engine) Close() error {
+	e.cancel()
 	if !e.opts.Manual {
 		close(e.stop)
 		e.ended.Wait()

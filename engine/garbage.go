@@ -57,8 +57,7 @@ func (e *Engine) sweepGarbage() error {
 	e.unshown = nil
 	e.mu.Unlock()
 	for _, s := range unshown {
-		s.file.Close() // it was only read
-		e.blocks.forget(s.info.ID)
+		e.letGoOf(s)
 	}
 	for _, act := range acts {
 		if err := e.abort(act); err != nil {
@@ -104,10 +103,24 @@ func (e *Engine) sweepGarbage() error {
 
 // shows reports whether a reader may still read the file.
 func (e *Engine) shows(f manifest.File) bool {
-	if f.Kind != manifest.FileSegment {
-		return false
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.shown[f.ID] > 0
+	return e.shown[f] > 0
+}
+
+// letGoOf closes a segment that no version shows any more, or shows in another
+// place.
+func (e *Engine) letGoOf(s *segmentFile) {
+	s.file.Close() // it was only read
+	e.mu.Lock()
+	seg, shown := e.version.has(s.info.ID)
+	e.mu.Unlock()
+	if shown && seg != s {
+		return
+	}
+	e.blocks.forget(s.info.ID)
+	if s.far != nil && e.tier != nil {
+		e.tier.names.Delete(s.info.ID)
+		e.tier.cache.Forget(s.info.ID)
+	}
 }

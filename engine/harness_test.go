@@ -195,7 +195,7 @@ func ownAppends(e *Engine, s *stream.Stream) (all []kept, err error) {
 	for res.Next < stored {
 		end := res.Next
 		res.Parts = nil
-		if _, err := e.readSpans(v, []span{{id: uint64(s.ID), to: uint64(stored), cut: true}}, &ReadRequest{BytesMax: 1 << 20}, &res); err != nil {
+		if _, err := e.readSpans(near, v, []span{{id: uint64(s.ID), to: uint64(stored), cut: true}}, &ReadRequest{BytesMax: 1 << 20}, &res); err != nil {
 			return nil, err
 		}
 		for _, p := range res.Parts {

@@ -26,6 +26,9 @@ func (e *Engine) load(store wal.Store) (wal.Place, error) {
 		return wal.Place{}, err
 	}
 	e.loaded = loaded
+	if err := e.openTier(); err != nil {
+		return wal.Place{}, err
+	}
 	state := loaded.State()
 	c := state.Checkpoint
 	e.checkpoint = c
@@ -119,6 +122,9 @@ func (e *Engine) openSegments(layers []manifest.Layer) (opened []*segmentFile, e
 
 // openSegment opens a segment and compares it with what the manifest says.
 func (e *Engine) openSegment(info manifest.Segment) (*segmentFile, error) {
+	if info.Place == manifest.PlaceRemote {
+		return e.openFar(info)
+	}
 	s := &segmentFile{info: info, path: e.filePath(info.File())}
 	var err error
 	if s.file, err = e.opts.FS.Open(s.path); err != nil {
@@ -129,16 +135,22 @@ func (e *Engine) openSegment(info manifest.Segment) (*segmentFile, error) {
 		s.reader, err = segment.Open(s.path, s.file, size)
 	}
 	if err == nil {
-		p := s.reader.Properties()
-		if p.Store != e.store || p.ID != info.ID || p.Bytes != info.Bytes || p.First != info.FirstStream || p.Last != info.LastStream {
-			err = &frame.CorruptError{Reason: "this is another segment than the manifest lists"}
-		}
+		err = e.isListed(s)
 	}
 	if err != nil {
 		s.file.Close()
 		return nil, inFile(s.path, err)
 	}
 	return s, nil
+}
+
+// isListed compares what a segment says of itself with what the manifest says.
+func (e *Engine) isListed(s *segmentFile) error {
+	p := s.reader.Properties()
+	if p.Store != e.store || p.ID != s.info.ID || p.Bytes != s.info.Bytes || p.First != s.info.FirstStream || p.Last != s.info.LastStream {
+		return &frame.CorruptError{Reason: "this is another segment than the manifest lists"}
+	}
+	return nil
 }
 
 // missing is the error of a file that the store consists of and that cannot be
@@ -161,6 +173,7 @@ func inFile(name string, err error) error {
 
 // closeSegments closes what load opened.
 func (e *Engine) closeSegments() {
+	defer e.closeTier()
 	if e.version == nil {
 		return
 	}

@@ -45,7 +45,7 @@ func loseStreamsIn(o Options, segmentPath string) (lost []string, after Report, 
 		}
 		return nil, Report{}, fmt.Errorf("%s is not all that is damaged, or does not tell what is lost: %w", segmentPath, &DamageError{Faults: faults})
 	}
-	o.Manual = true
+	o.Manual, o.offline, o.Tier = true, true, nil
 	e, err := Open(o)
 	if err != nil {
 		return nil, Report{}, err
@@ -101,7 +101,7 @@ func (e *Engine) rewriteSegment(id uint64) error {
 				level := l.level()
 				l.segments = []*segmentFile{s}
 				m.plan = planOf([]layer{l}, level)
-				m.sources = append(m.sources, newRunSource(l))
+				m.sources = append(m.sources, e.newRunSource(l))
 				break
 			}
 		}

@@ -84,6 +84,7 @@ func (e *Engine) flusher() {
 			return
 		}
 		signal(e.mergeNow)
+		signal(e.tierNow)
 	}
 }
 
@@ -91,7 +92,7 @@ func (e *Engine) flusher() {
 func (e *Engine) merger() {
 	failures := 0
 	for e.await(e.mergeNow, failures) {
-		if err := errors.Join(e.Merge(), e.sweepGarbage()); err == nil {
+		if err := errors.Join(e.Merge(), e.sweepGarbage(), e.evict()); err == nil {
 			failures = 0
 		} else if failures++; !e.survives(err) {
 			return

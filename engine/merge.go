@@ -8,6 +8,7 @@ import (
 	"tailrace/internal/frame"
 	"tailrace/internal/manifest"
 	"tailrace/internal/stream"
+	"tailrace/segment"
 )
 
 // merge makes new segments of older ones: it brings the runs of each stream
@@ -42,7 +43,7 @@ func (e *Engine) beginMerge() bool {
 	}
 	m := &merge{plan: plan, version: v, began: time.Now(), pace: e.newPace()}
 	for _, l := range plan.inputs {
-		m.sources = append(m.sources, newRunSource(l))
+		m.sources = append(m.sources, e.newRunSource(l))
 	}
 	m.next = func() (bool, error) { return true, e.openMerge(m) }
 	e.merge = m
@@ -83,35 +84,43 @@ func (e *Engine) stepRuns(m *merge) error {
 }
 
 // mergeRuns writes what the inputs have of a stream, as one run, and moves them
-// on.
+// on. An input has several runs of a stream that is larger than a segment.
 func (e *Engine) mergeRuns(m *merge, id uint64) (size int64, err error) {
 	limit, live := e.limitOf(m, stream.ID(id))
-	var runs []*runSource // that have the stream, oldest first
-	for _, s := range m.sources {
-		if s.ok && s.run.Stream == id {
-			runs = append(runs, s)
-		}
-	}
 	if live {
-		for _, s := range runs {
-			n, err := s.bytesThrough(limit)
+		for _, s := range m.sources {
+			if !s.ok || s.run.Stream != id {
+				continue
+			}
+			n, err := s.bytesOf(id, limit)
 			if err != nil {
 				return 0, err
 			}
 			size += n
 		}
 	}
-	if size > 0 {
-		if err := e.writeMerged(m, runs, size, limit); err != nil {
-			return 0, err
-		}
-	}
-	for _, s := range runs {
-		if err := s.advance(); err != nil {
-			return 0, err
+	run := mergedRun{id: id, left: size}
+	m.kept += size
+	for _, s := range m.sources { // oldest first
+		for s.ok && s.run.Stream == id {
+			if size > 0 && s.run.Start < limit { // what nobody needs may be damaged
+				if err := s.copyTo(limit, func(at uint64) (*segment.Writer, error) { return e.outputFor(m, &run, s, at) }); err != nil {
+					return 0, err
+				}
+			}
+			if err := s.advance(); err != nil {
+				return 0, err
+			}
 		}
 	}
 	return size, nil
+}
+
+// mergedRun is the run of a stream that is being written.
+type mergedRun struct {
+	id   uint64
+	left int64          // bytes that have not begun
+	in   *outputSegment // where the last of it went, or nil
 }
 
 // limitOf is up to where a stream's appends are still shown. Whatever it says
@@ -130,33 +139,38 @@ func (e *Engine) limitOf(m *merge, id stream.ID) (limit uint64, live bool) {
 	return uint64(stream.OffsetMax), true
 }
 
-func (e *Engine) writeMerged(m *merge, runs []*runSource, size int64, limit uint64) error {
+// outputFor is what the next of a run goes into, which begins at an offset. A
+// full segment ends there, also in the middle of a stream.
+func (e *Engine) outputFor(m *merge, run *mergedRun, from *runSource, at uint64) (*segment.Writer, error) {
 	if m.out != nil && m.out.writer.Bytes() >= e.opts.SegmentBytes {
-		if err := e.finishOutput(m); err != nil {
-			return err
+		if run.in == m.out {
+			var err error
+			if run.left, err = m.out.writer.CutRun(); err != nil {
+				return nil, err
+			}
 		}
+		if err := e.finishOutput(m); err != nil {
+			return nil, err
+		}
+	}
+	if run.in != nil && run.in == m.out {
+		return m.out.writer, nil
 	}
 	if m.out == nil {
 		files, err := e.manifest.Extend(m.act, manifest.FileSegment)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		m.out = new(outputSegment)
 		if err := m.out.open(e, files[0], m.plan.level, m.pace.wrote); err != nil {
-			return err
+			return nil, err
+		}
+		if run.in != nil || m.plan.divides(run.id) {
+			m.out.start = at
 		}
 	}
-	first := &runs[0].run
-	if err := m.out.begin(first.Stream, first.Start, first.JSON, size); err != nil {
-		return err
-	}
-	m.kept += size
-	for _, s := range runs {
-		if err := s.copyTo(m.out.writer, limit); err != nil {
-			return err
-		}
-	}
-	return nil
+	run.in = m.out
+	return m.out.writer, m.out.begin(run.id, at, from.run.JSON, run.left)
 }
 
 func (e *Engine) finishOutput(m *merge) error {

@@ -29,6 +29,18 @@ func (p *mergePlan) removes() []uint64 {
 	return ids
 }
 
+// divides reports whether the first input goes on with a stream that a segment
+// before it has the beginning of.
+func (p *mergePlan) divides(id uint64) bool {
+	for _, l := range p.inputs {
+		if len(l.segments) > 0 {
+			first := &l.segments[0].info
+			return len(p.inputs) == 1 && first.Start != 0 && first.FirstStream == id
+		}
+	}
+	return false
+}
+
 // blame notes the segment that could not be read, so that no later plan has it:
 // it would fail in the same way, and stop all other merging. The next start
 // tries again.
@@ -62,7 +74,7 @@ func (e *Engine) planMerge() (mergePlan, *version) {
 		}
 	}
 	if !ok {
-		plan, ok = planLevels(v, e.opts.MergeFanIn)
+		plan, ok = planLevels(v, e.opts.MergeFanIn, e.mergeBytesMax())
 	}
 	if ok {
 		return plan, v
@@ -97,9 +109,19 @@ func (e *Engine) liveStreams() *roaring64.Bitmap {
 	}
 }
 
-// damaged reports whether a merge of the layer would fail.
-func (l *layer) damaged() bool {
-	return slices.ContainsFunc(l.segments, func(s *segmentFile) bool { return s.damaged })
+// mergeable reports whether the layer can be merged with its neighbours: no
+// segment of it is known to be damaged, and none has left the disk. To read that
+// again costs more than looking through one layer more.
+func (l *layer) mergeable() bool {
+	return !slices.ContainsFunc(l.segments, func(s *segmentFile) bool { return s.damaged || s.far != nil })
+}
+
+// bytes is what the segments of the layer take.
+func (l *layer) bytes() (n int64) {
+	for _, s := range l.segments {
+		n += s.info.Bytes
+	}
+	return n
 }
 
 // level is the level of a layer: that of its segments.
@@ -112,19 +134,28 @@ func (l *layer) level() uint8 {
 }
 
 // planLevels finds as many adjacent layers of one level as make one of the
-// next. The lowest level comes first: its layers are what reads have to look
-// through. Layers without segments go along with their neighbours.
-func planLevels(v *version, fanIn int) (mergePlan, bool) {
+// next, and have no more than so many bytes. The lowest level comes first: its
+// layers are what reads have to look through. Layers without segments go along
+// with their neighbours.
+func planLevels(v *version, fanIn int, bytesMax int64) (mergePlan, bool) {
 	best := mergePlan{}
 	found := false
 	for i := 0; i < len(v.layers); {
 		level := v.layers[i].level()
 		j := i
-		for j < len(v.layers) && !v.layers[j].damaged() && (v.layers[j].level() == level || len(v.layers[j].segments) == 0) {
+		bytes := int64(0)
+		for j < len(v.layers) && j-i < fanIn && v.layers[j].mergeable() && (v.layers[j].level() == level || len(v.layers[j].segments) == 0) {
+			if bytes += v.layers[j].bytes(); bytes > bytesMax {
+				break
+			}
 			j++
 		}
-		if j-i >= fanIn && (!found || level < best.level) {
-			best, found = planOf(v.layers[i:i+fanIn], level+1), true
+		if j-i == fanIn && (!found || level+1 < best.level) {
+			best, found = planOf(v.layers[i:j], level+1), true
+		}
+		if j-i < fanIn && bytes > bytesMax {
+			i++ // a smaller one may follow
+			continue
 		}
 		i = max(j, i+1)
 	}

@@ -22,6 +22,11 @@ const (
 	// engine's mutex.
 	readAppendsMax = 8192
 
+	// farReadsMax is how many reads from the bucket go on or wait at a time: each
+	// holds the bytes of one result. Others are refused, and none of them keeps a
+	// read from the disk waiting.
+	farReadsMax = 256
+
 	// coldReadsMax is how many reads from the disk go on at a time: each holds the
 	// bytes of one result and a block. Others wait.
 	coldReadsMax = 64
@@ -88,10 +93,17 @@ type Options struct {
 	Rand   func() uint64 // salts of log files, identity of a new store
 	Logger *slog.Logger
 
+	// Tier puts segments into a bucket; nil = all of the store is on the disk.
+	Tier *TierOptions
+
 	// Manual makes an engine without goroutines: Commit, Sweep, Allocate and
 	// Witness are steps of the caller. With a given Clock, FS and Rand two
 	// runs of the same steps do the same I/O.
 	Manual bool
+
+	// offline opens a store without its bucket: blocks that are only there cannot be
+	// read, and nobody asks for them.
+	offline bool
 }
 
 func (o Options) withDefaults() Options {
@@ -101,6 +113,13 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.LogFileBytes, 64<<20)
 	setDefault(&o.MemoryBytes, 1<<30)
 	setDefault(&o.FrameBytesMax, o.MemoryBytes/4)
+	if o.Tier != nil {
+		t := o.Tier.withDefaults()
+		o.Tier = &t
+		// Several flushes and a merge of them have to fit into what segments may take.
+		setDefault(&o.FlushBytes, min(64<<20, o.FrameBytesMax/3, max(1<<20, t.LocalBytes/32)))
+		setDefault(&o.SegmentBytes, min(192<<20, max(1<<20, t.LocalBytes/16)))
+	}
 	setDefault(&o.FlushBytes, min(64<<20, o.FrameBytesMax/3))
 	setDefault(&o.BlockCacheBytes, o.MemoryBytes/8)
 	setDefault(&o.FlushAge, 5*time.Minute)
@@ -159,7 +178,7 @@ func (o Options) Validate() error {
 	}{
 		{"memory bytes", o.MemoryBytes}, {"staged bytes", o.StagedBytesMax},
 		{"frame bytes", o.FrameBytesMax}, {"flush bytes", o.FlushBytes}, {"block cache bytes", o.BlockCacheBytes},
-		{"flush age", int64(o.FlushAge)}, {"scrub rate", o.ScrubRate},
+		{"flush age", int64(o.FlushAge)}, {"scrub rate", o.ScrubRate}, {"segment bytes", o.SegmentBytes},
 		{"writes in flight", int64(o.InFlightMax)}, {"body bytes", int64(o.BodyBytesMax)},
 		{"streams", int64(o.StreamsMax)}, {"producers per stream", int64(o.ProducersPerStreamMax)},
 	} {
@@ -169,6 +188,14 @@ func (o Options) Validate() error {
 	}
 	if o.FlushBytes > o.FrameBytesMax {
 		bad("flushing at %d bytes, beyond the %d that frames may occupy", o.FlushBytes, o.FrameBytesMax)
+	}
+	if t := o.Tier; t != nil {
+		switch {
+		case t.Bucket == nil:
+			bad("a tier without a bucket")
+		case t.LocalBytes < 0, t.CacheBytes < 0, t.SendBytes < 0, t.PublishEvery < 0, t.ReadTimeout < 0:
+			bad("a negative number for the bucket")
+		}
 	}
 	if o.MergeFanIn < 2 {
 		bad("merge fan-in of %d: at least 2", o.MergeFanIn)

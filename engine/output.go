@@ -13,6 +13,7 @@ type outputSegment struct {
 	out    *outFile
 	writer *segment.Writer
 	runs   int
+	start  uint64 // see manifest.Segment
 	bytes  int64
 }
 
@@ -55,6 +56,7 @@ func (o *outputSegment) finish(e *Engine) (manifest.Segment, *segmentFile, error
 	info := manifest.Segment{
 		ID: o.file.ID, Level: o.level, FirstStream: p.First, LastStream: p.Last,
 		Bytes: p.Bytes, RawBytes: p.RawBytes, Runs: p.Runs, Appends: p.Appends, Created: p.Created,
+		Start: o.start,
 	}
 	opened, err := e.openSegment(info)
 	return info, opened, err

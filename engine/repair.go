@@ -48,7 +48,7 @@ func repair(o Options) (r RepairReport, err error) {
 	if err != nil {
 		return r, err
 	}
-	o.Manual = true
+	o.Manual, o.offline, o.Tier = true, true, nil
 	e, err := Open(o)
 	if err != nil {
 		return r, err
@@ -128,6 +128,8 @@ func (d *DamageError) Unwrap() []error {
 // far as the others make sense without it. It changes nothing. It may find
 // nothing where Check found something: faults between files are none of it.
 func diagnose(o Options, store wal.Store) (faults []Fault) {
+	o.Tier = nil
+	o.offline = true
 	e := newEngine(o)
 	defer e.closeSegments()
 	e.store = store.ID

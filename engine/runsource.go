@@ -2,12 +2,15 @@ package engine
 
 import (
 	"iter"
+	"math"
 
+	"tailrace/internal/remote"
 	"tailrace/segment"
 )
 
 // runSource walks over the runs of one layer, in the order of streams.
 type runSource struct {
+	how      how
 	segments []*segmentFile // not begun yet
 	run      segment.Run    // where it is
 	ok       bool           // there is one
@@ -21,7 +24,11 @@ type runSource struct {
 	block  *segment.Block
 }
 
-func newRunSource(l layer) *runSource { return &runSource{segments: l.segments} }
+// newRunSource walks over a layer. Segments that are in the bucket are read front
+// to back.
+func (e *Engine) newRunSource(l layer) *runSource {
+	return &runSource{segments: l.segments, how: how{ctx: e.ctx, ask: remote.Ask{Sequential: true}}}
+}
 
 // advance moves to the next run.
 func (s *runSource) advance() error {
@@ -31,7 +38,7 @@ func (s *runSource) advance() error {
 			if len(s.segments) == 0 {
 				return nil
 			}
-			s.reader, s.segments = s.segments[0].reader, s.segments[1:]
+			s.reader, s.segments = s.segments[0].in(s.how), s.segments[1:]
 			s.block = nil
 			s.pull, s.stop = iter.Pull2(s.reader.Runs)
 		}
@@ -77,16 +84,39 @@ func (s *runSource) load(h segment.Handle) (*segment.Block, error) {
 	return b, err
 }
 
-// bytesThrough is how many bytes the appends of the run have that end at limit
-// or before.
-func (s *runSource) bytesThrough(limit uint64) (n int64, err error) {
+// bytesOf is how many bytes the appends of a stream have that end at limit or
+// before, in the run where the source is and in the segments that go on with it.
+func (s *runSource) bytesOf(id, limit uint64) (int64, error) {
+	n, err := s.bytesThrough(&s.run, s.reader, limit)
+	for _, next := range s.segments {
+		if err != nil || next.info.FirstStream != id {
+			break
+		}
+		reader := next.in(s.how)
+		run, ok, rerr := reader.Run(id)
+		if err = rerr; err == nil && ok {
+			var more int64
+			more, err = s.bytesThrough(&run, reader, limit)
+			n += more
+		}
+	}
+	return n, err
+}
+
+// bytesThrough is how many bytes the appends of a run have that end at limit or
+// before.
+func (s *runSource) bytesThrough(run *segment.Run, in *segment.Reader, limit uint64) (n int64, err error) {
 	switch {
-	case s.run.End <= limit:
-		return s.run.RawBytes(), nil
-	case s.run.Start >= limit:
+	case run.End <= limit:
+		return run.RawBytes(), nil
+	case run.Start >= limit:
 		return 0, nil // without reading it: it may be damaged, and nobody needs it
 	}
-	err = s.reader.Appends(&s.run, 0, s.load, func(body []byte, end uint64) bool {
+	load := s.load
+	if in != s.reader {
+		load = in.ReadBlock
+	}
+	err = in.Appends(run, 0, load, func(body []byte, end uint64) bool {
 		if end > limit {
 			return false
 		}
@@ -96,10 +126,12 @@ func (s *runSource) bytesThrough(limit uint64) (n int64, err error) {
 	return n, err
 }
 
-// copyTo adds the appends of the run that end at limit or before to a run that
-// they continue. Whole blocks of one stream go as they are.
-func (s *runSource) copyTo(w *segment.Writer, limit uint64) error {
-	after := s.run.Start
+// copyTo adds the appends of the run that end at limit or before to what output
+// says for the offset where each begins. Whole blocks of one stream go as they
+// are.
+func (s *runSource) copyTo(limit uint64, output func(at uint64) (*segment.Writer, error)) error {
+	after, begun := s.run.Start, uint64(math.MaxUint64)
+	var w *segment.Writer
 	// A run that is smaller has no such block, and looking would read one that it
 	// shares with hundreds of others.
 	large := s.run.RawBytes() >= copyBytesMin-soloBrackets
@@ -111,6 +143,12 @@ func (s *runSource) copyTo(w *segment.Writer, limit uint64) error {
 		if !raw.Solo || raw.Content < copyBytesMin {
 			break
 		}
+		if raw.Start != begun { // the pieces of an append stay together
+			if w, err = output(after); err != nil {
+				return err
+			}
+			begun = raw.Start
+		}
 		if err := w.CopyBlock(raw); err != nil {
 			return err
 		}
@@ -121,7 +159,9 @@ func (s *runSource) copyTo(w *segment.Writer, limit uint64) error {
 		if end > limit {
 			return false
 		}
-		failed = w.Append(body)
+		if w, failed = output(end - uint64(len(body)) - segment.AppendOverhead); failed == nil {
+			failed = w.Append(body)
+		}
 		return failed == nil
 	})
 	if failed != nil {

@@ -44,10 +44,16 @@ func (e *Engine) scrub() bool {
 	v := e.pin()
 	e.mu.Unlock()
 	began := time.Now()
-	_, err := segment.Verify(s.path, &scrubReader{engine: e, from: s.file, began: began}, s.info.Bytes)
+	var err error
+	if s.far == nil {
+		_, err = segment.Verify(s.path, &scrubReader{engine: e, from: s.file, began: began}, s.info.Bytes)
+	}
+	over := !errors.Is(err, errScrubEnds)
+	if over && e.tier != nil {
+		e.scrubObject(s, err)
+	}
 	e.mu.Lock()
 	e.unpin(v)
-	over := !errors.Is(err, errScrubEnds)
 	if over {
 		e.scrubbed[s.info.ID] = e.now()
 	}

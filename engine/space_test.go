@@ -142,7 +142,7 @@ func TestPinnedVersionIsReadWhileItsFilesAreGarbage(t *testing.T) {
 		for _, sp := range spans {
 			e.blocks = newBlockCache(0) // from the files
 			var res ReadResult
-			if _, err := e.readSpans(v, []span{sp}, &ReadRequest{BytesMax: 1 << 20}, &res); err != nil {
+			if _, err := e.readSpans(near, v, []span{sp}, &ReadRequest{BytesMax: 1 << 20}, &res); err != nil {
 				t.Fatal(err)
 			}
 			for _, part := range res.Parts {

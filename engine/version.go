@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sort"
+	"sync/atomic"
 
 	"tailrace/internal/manifest"
 	"tailrace/internal/vfs"
@@ -12,8 +13,10 @@ import (
 type segmentFile struct {
 	info   manifest.Segment
 	path   string
-	file   vfs.File
-	reader *segment.Reader
+	file   vfs.File        // of it, or if far is set of the ends of it
+	reader *segment.Reader // if far is set, it reads no blocks: see in
+	far    *far            // its blocks are in the bucket
+	used   atomic.Int64    // engine time of the last read, unix milliseconds
 	// damaged: a merge met bytes in it that do not verify; the merger's own.
 	damaged bool
 }
@@ -57,8 +60,9 @@ func (e *Engine) unpin(v *version) {
 	}
 	for _, l := range v.layers {
 		for _, s := range l.segments {
-			if e.shown[s.info.ID]--; e.shown[s.info.ID] == 0 {
-				delete(e.shown, s.info.ID)
+			f := s.info.OnDisk()
+			if e.shown[f]--; e.shown[f] == 0 {
+				delete(e.shown, f)
 				e.unshown = append(e.unshown, s)
 			}
 		}
@@ -69,10 +73,10 @@ func (e *Engine) unpin(v *version) {
 // of another act in between: each shows only segments that it has opened, or
 // that are shown already. On an error it closes them. also is called with
 // Engine.mu held when the edit is durable.
-func (e *Engine) commit(c manifest.Commit, also func(), opened ...*segmentFile) error {
+func (e *Engine) commit(edit manifest.Edit, also func(), opened ...*segmentFile) error {
 	e.committing.Lock()
 	defer e.committing.Unlock()
-	if err := e.manifest.Append(c); err != nil {
+	if err := e.manifest.Append(edit); err != nil {
 		closeAll(opened)
 		return err
 	}
@@ -113,7 +117,7 @@ func (e *Engine) publish(layers []manifest.Layer, opened ...*segmentFile) {
 		l := layer{Layer: ml}
 		for _, info := range ml.Segments {
 			s := have[info.ID]
-			e.shown[s.info.ID]++
+			e.shown[s.info.OnDisk()]++
 			l.segments = append(l.segments, s)
 		}
 		v.layers = append(v.layers, l)
@@ -132,4 +136,16 @@ func (v *version) segments() int {
 		n += len(v.layers[i].segments)
 	}
 	return n
+}
+
+// has finds a segment.
+func (v *version) has(id uint64) (*segmentFile, bool) {
+	for i := range v.layers {
+		for _, s := range v.layers[i].segments {
+			if s.info.ID == id {
+				return s, true
+			}
+		}
+	}
+	return nil, false
 }

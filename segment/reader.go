@@ -114,6 +114,21 @@ func (s *Reader) read(b []byte, pos uint64) error {
 // Properties are the totals of the segment.
 func (s *Reader) Properties() Properties { return s.props }
 
+// From is a reader of the same segment that takes its bytes from elsewhere. What
+// Open read is shared.
+func (s *Reader) From(r io.ReaderAt) *Reader {
+	other := *s
+	other.from = r
+	return &other
+}
+
+// BlocksEnd is the position behind the last block: from there to the end of the
+// file, and in the header before the first, is all that finds blocks.
+func (s *Reader) BlocksEnd() int64 { return int64(s.footer[sectionBlocks].end()) }
+
+// HeaderBytes is the length of the header before the first block.
+const HeaderBytes = headerBytes
+
 // Members is the set of streams of which the segment has runs. It is shared:
 // callers must not change it.
 func (s *Reader) Members() *roaring64.Bitmap { return s.members }

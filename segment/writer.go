@@ -284,6 +284,21 @@ func (w *Writer) endRun() error {
 	return w.err
 }
 
+// CutRun ends the current run behind what has come of it, which must be something
+// and whole appends, and returns how many bytes are left of what was announced.
+func (w *Writer) CutRun() (left int64, err error) {
+	switch {
+	case w.err != nil:
+		return 0, w.err
+	case w.run.stream == 0 || w.run.span.left != 0 || w.queue[len(w.queue)-1].Appends == 0:
+		return 0, w.fail(fmt.Errorf("segment: stream %d: run cannot end at %d", w.run.stream, w.run.next))
+	}
+	left = w.run.left
+	w.run.left = 0
+	w.props.RawBytes -= left
+	return left, nil
+}
+
 // settle moves a run that is complete, and not in the open block, into the run
 // index. When no block is open, it is the only one in the queue.
 func (w *Writer) settle() {

@@ -248,6 +248,33 @@ func TestCorruptDataBreaksEventStreams(t *testing.T) {
 	}
 }
 
+// A bucket that does not answer is a 503 for reads that need it, which says when
+// to try again, and breaks off event streams. Other reads go on.
+func TestAnUnavailableBucketIsAnAnswer(t *testing.T) {
+	d := &diskReader{}
+	f := start(t, onDisk(d), endless)
+	f.create("a", "12345", text)
+	f.create("b", "whole", text)
+	d.answer = func(r engine.ReadRequest) (engine.ReadResult, engine.Ticket, bool) {
+		return engine.ReadResult{}, engine.Ticket{Outcome: stream.Outcome{Code: stream.Unavailable}}, r.Path == "a"
+	}
+	c := f.dial()
+	for _, query := range []string{"", "?offset=-1", "?offset=-1&live=long-poll"} {
+		c.send(f.request("GET", root+"a"+query, "", asksZstd)).read("GET").wantError(t, 503, "storage_unavailable").
+			wantHeaders(t, "Retry-After: 1", "ETag:", "Stream-Next-Offset:", "Content-Encoding:")
+	}
+	s := f.follow("a?offset=-1")
+	if e, err := s.events.Next(); err != io.ErrUnexpectedEOF {
+		t.Errorf("event %+v, error %v", e, err)
+	}
+	if n := f.server.Stats().Dropped["unavailable"]; n != 1 {
+		t.Errorf("%d readers were given up for it, want 1", n)
+	}
+	if r := f.do("GET", root+"b", "").want(t, 200); r.body != "whole" {
+		t.Errorf("read %q", r.body)
+	}
+}
+
 // A log that fails while the disk is read leaves no answer to give.
 func TestColdReadsOfAFailedLogAreDropped(t *testing.T) {
 	d := &diskReader{}

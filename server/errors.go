@@ -124,6 +124,7 @@ func buildCatalogue() (c [faults]refusal) {
 	engine(stream.MemoryFull, 507, "the memory for streams is full")
 	engine(stream.DiskFull, 507, "the disk is full")
 	engine(stream.DataCorrupt, 500, "stored bytes are damaged or cannot be read")
+	engine(stream.Unavailable, 503, "the bytes are in a bucket that does not answer in time")
 	engine(stream.Overloaded, 503, "too much is being written or read at the moment")
 
 	own(faultInvalidPath, 400, "invalid_path", "the path breaks the rules for stream paths")

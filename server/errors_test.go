@@ -213,6 +213,7 @@ func TestCatalogueHasNoCodeThatIsNeverSent(t *testing.T) {
 		"overloaded":            "TestBodyBudgetIsAnAnswer",
 		"internal":              "TestPanicIsContained",
 		"data_corrupt":          "TestCorruptDataIsAnAnswer",
+		"storage_unavailable":   "TestAnUnavailableBucketIsAnAnswer",
 		"too_many_readers":      "TestTooManyReadersAreRefused",
 		"too_many_connections":  "TestTooManyConnectionsAreRefused",
 		"too_many_from_address": "TestAddressesHaveTheirLimits",

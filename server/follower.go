@@ -73,9 +73,9 @@ func (f *follower) follow() {
 		case state == feedBroken || s.engine.Err() != nil:
 			s.drops.of(dropFailed, f.path)
 			return
-		case state == feedCorrupt:
+		case state == feedCorrupt, state == feedUnavailable:
 			f.write(out) // without an end, since this is none of the stream
-			s.drops.of(dropCorrupt, f.path)
+			s.drops.of(state.reason(), f.path)
 			return
 		case state == feedEnd, s.stopped(), !time.Now().Before(end):
 			f.finish(out)

@@ -118,8 +118,8 @@ func (r *loopReader) do(state feedState) {
 		r.finish()
 	case feedBroken:
 		r.drop(dropFailed)
-	case feedCorrupt:
-		r.drop(dropCorrupt)
+	case feedCorrupt, feedUnavailable:
+		r.drop(state.reason())
 	}
 }
 

@@ -116,6 +116,8 @@ func (f *feed) judge(p *place, r *engine.ReadResult, t *engine.Ticket) feedState
 	case t.Code == stream.DataCorrupt:
 		f.server.corruptReads.Add(1)
 		return feedCorrupt
+	case t.Code == stream.Unavailable:
+		return feedUnavailable
 	case t.Code != stream.OK:
 		return feedEnd // deleted or expired: the next request will be told
 	case len(r.Parts) == 0 && p.told && !r.AtEnd:
@@ -217,13 +219,14 @@ func (g *reading) read() (engine.ReadResult, engine.Ticket) {
 type feedState uint8
 
 const (
-	feedMore    feedState = iota // write it and ask again
-	feedLoad                     // nothing yet: it is read by somebody who may wait
-	feedWait                     // write it, then wait for the stream
-	feedFull                     // write it, then wait for the memory that needs says
-	feedEnd                      // write it and end the response
-	feedCorrupt                  // write it and break off: what follows cannot be read
-	feedBroken                   // close the connection
+	feedMore        feedState = iota // write it and ask again
+	feedLoad                         // nothing yet: it is read by somebody who may wait
+	feedWait                         // write it, then wait for the stream
+	feedFull                         // write it, then wait for the memory that needs says
+	feedEnd                          // write it and end the response
+	feedCorrupt                      // write it and break off: what follows cannot be read
+	feedUnavailable                  // the same: what follows cannot be read at the moment
+	feedBroken                       // close the connection
 )
 
 func appendComment(dst []byte, sh shape) []byte {

@@ -49,6 +49,7 @@ const (
 	dropFailed                    // the log has failed, and nothing can be said any more
 	dropRefused                   // there were too many connections
 
+	dropUnavailable // what it was to get is in a bucket, which does not answer
 	dropDescriptors // the system is out of them, and another driver was to serve it
 
 	dropReasons
@@ -58,8 +59,16 @@ const (
 func (r dropReason) String() string {
 	return [dropReasons]string{
 		dropSlow: "slow", dropMemory: "memory", dropCorrupt: "corrupt", dropFailed: "failed", dropRefused: "refused",
-		dropDescriptors: "descriptors",
+		dropDescriptors: "descriptors", dropUnavailable: "unavailable",
 	}[r]
+}
+
+// reason is why a reader is given up in that state.
+func (s feedState) reason() dropReason {
+	if s == feedUnavailable {
+		return dropUnavailable
+	}
+	return dropCorrupt
 }
 
 // of notes that a reader of a stream was given up.

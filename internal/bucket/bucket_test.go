@@ -17,7 +17,7 @@ var (
 	testStore = [16]byte{0xA, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xF}
 	testHead  = Head{
 		Store: testStore, Owner: [16]byte{1, 2, 3}, Epoch: 7, State: Object{State, 42, 0xdeadbeef}, StateBytes: 4711,
-		Written: 1_800_000_000_000,
+		Written: 1_800_000_000_000, Nonce: 0x1122334455667788,
 	}
 	testState = PublishedState{Store: testStore, ID: 42, Written: 1_800_000_000_000, Payload: []byte("payload of a state")}
 )

@@ -37,7 +37,9 @@
 //	72      4     state crc CRC-32C of that object
 //	76      4     reserved
 //	80      8     written   unix milliseconds
-//	88      36    reserved
+//	88      8     nonce     drawn for each head that is written, so that a writer knows
+//	                        its own
+//	96      28    reserved
 //	124     4     crc       CRC-32C of the bytes before it
 //
 // The head is the fence. It is replaced only by who has read it, under the

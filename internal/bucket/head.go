@@ -30,7 +30,8 @@ type Head struct {
 	State      Object // the zero value: nothing was published yet
 	StateBytes int64
 
-	Written int64 // unix milliseconds
+	Written int64  // unix milliseconds
+	Nonce   uint64 // drawn for each head that is written, so that no two are equal
 }
 
 // VersionError means that an object has a format version that this program
@@ -56,6 +57,7 @@ func (h *Head) Append(b []byte) []byte {
 	le.PutUint64(p[64:], uint64(h.StateBytes))
 	le.PutUint32(p[72:], h.State.CRC)
 	le.PutUint64(p[80:], uint64(h.Written))
+	le.PutUint64(p[88:], h.Nonce)
 	le.PutUint32(p[headCRCAt:], frame.Checksum(p[:headCRCAt]))
 	return append(b, p[:]...)
 }
@@ -71,14 +73,14 @@ func ParseHead(b []byte) (Head, error) {
 	case frame.Checksum(b[:headCRCAt]) != le.Uint32(b[headCRCAt:]):
 		return Head{}, corrupt(0, "head does not match its checksum")
 	}
-	for _, r := range [][2]int{{12, 16}, {76, 80}, {88, headCRCAt}} {
+	for _, r := range [][2]int{{12, 16}, {76, 80}, {96, headCRCAt}} {
 		if at, ok := zeros(b, r[0], r[1]); !ok {
 			return Head{}, corrupt(at, "reserved bytes are not zero")
 		}
 	}
 	h := Head{
 		Store: [16]byte(b[16:32]), Owner: [16]byte(b[32:48]), Epoch: le.Uint64(b[48:]),
-		StateBytes: int64(le.Uint64(b[64:])), Written: int64(le.Uint64(b[80:])),
+		StateBytes: int64(le.Uint64(b[64:])), Written: int64(le.Uint64(b[80:])), Nonce: le.Uint64(b[88:]),
 	}
 	if id := le.Uint64(b[56:]); id != 0 {
 		h.State = Object{Kind: State, ID: id, CRC: le.Uint32(b[72:])}

@@ -30,14 +30,16 @@ func (e *UnfitError) Unwrap() error { return e.Err }
 const cleanTime = 10 * time.Second
 
 // Probe proves with two scratch objects below prefix that a store has the
-// properties that a Store rests on, and removes them. A store that lacks one is
-// an *UnfitError; any other error means that it could not be asked.
+// properties that a Store rests on, and removes them; and before, those that an
+// earlier probe left there. Two at a time need prefixes of their own. A store
+// that lacks a property is an *UnfitError; any other error means that it could
+// not be asked.
 func Probe(ctx context.Context, s *Store, prefix string) (err error) {
 	if err := CheckPrefix(prefix); err != nil {
 		return fmt.Errorf("objstore: probe: %w", err)
 	}
-	run := fmt.Sprintf("%sprobe/%016x%016x", prefix, s.opts.Rand(), s.opts.Rand())
-	p := &probe{s: s, key: run + "-a", absent: run + "-b",
+	run := fmt.Sprintf("%016x%016x", s.opts.Rand(), s.opts.Rand())
+	p := &probe{s: s, key: prefix + "probe-a", absent: prefix + "probe-b",
 		first: Bytes([]byte("first of " + run)), second: Bytes([]byte("the second of " + run)), third: Bytes([]byte("third of " + run))}
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
@@ -48,7 +50,7 @@ func Probe(ctx context.Context, s *Store, prefix string) (err error) {
 			}
 		}
 	}()
-	for _, step := range []func(context.Context) error{p.creates, p.swaps, p.checksums, p.ranges, p.deletes} {
+	for _, step := range []func(context.Context) error{p.cleans, p.creates, p.swaps, p.checksums, p.ranges, p.deletes} {
 		if err := step(ctx); err != nil {
 			if unfit := (*UnfitError)(nil); errors.As(err, &unfit) {
 				return err
@@ -109,6 +111,10 @@ func refused(err error, property, detail string, kinds ...Kind) error {
 		return &UnfitError{Property: property, Detail: detail + " was answered otherwise", Err: err}
 	}
 	return err
+}
+
+func (p *probe) cleans(ctx context.Context) error {
+	return errors.Join(p.s.Delete(ctx, p.key), p.s.Delete(ctx, p.absent))
 }
 
 func (p *probe) creates(ctx context.Context) error {

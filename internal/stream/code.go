@@ -41,6 +41,7 @@ const (
 	DiskFull
 	Overloaded
 	DataCorrupt // read: stored bytes do not verify, or cannot be read
+	Unavailable // read: the bytes are in a bucket, which did not answer in time
 	Failed      // the log failed: whether it happened is unknown
 )
 
@@ -58,7 +59,8 @@ var codeNames = [...]string{
 	InvalidJSON: "invalid_json", EmptyArray: "empty_array", EmptyBody: "empty_body",
 	TooManyStreams: "too_many_streams", TooManyProducers: "too_many_producers",
 	BodyTooLarge: "body_too_large", MemoryFull: "memory_full", DiskFull: "disk_full",
-	Overloaded: "overloaded", DataCorrupt: "data_corrupt", Failed: "failed",
+	Overloaded: "overloaded", DataCorrupt: "data_corrupt",
+	Unavailable: "storage_unavailable", Failed: "failed",
 }
 
 // String is the name of the code, as error bodies carry it.

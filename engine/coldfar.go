@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"tailrace/internal/frame"
+	"tailrace/internal/manifest"
+	"tailrace/internal/objstore"
+	"tailrace/internal/remote"
+	"tailrace/internal/stream"
+	"tailrace/segment"
+)
+
+// settleNear ends a read that asked nothing of the bucket. What it has found
+// before it needed the bucket is an answer; an error that is left is one for
+// which the bucket may know a way out.
+func (e *Engine) settleNear(full bool, err error, res *ReadResult) (bool, error) {
+	if err != nil && len(res.Parts) > 0 && e.tier != nil {
+		return true, nil // the next read begins where this one ended
+	}
+	return full, err
+}
+
+// errBusy means that too many reads wait for the bucket.
+var errBusy = errors.New("engine: too many reads wait for the bucket")
+
+// readFar goes on with a read that the disk alone did not serve: blocks are in
+// the bucket, or do not verify on the disk and may be whole there. It takes no
+// longer than TierOptions.ReadTimeout, and keeps no other read waiting.
+func (e *Engine) readFar(why error, v *version, spans []span, r *ReadRequest, res *ReadResult) (full bool, err error) {
+	if e.tier == nil {
+		return false, why
+	}
+	select {
+	case e.farGate <- struct{}{}:
+		defer func() { <-e.farGate }()
+	default:
+		return false, errBusy
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, e.tier.opts.ReadTimeout)
+	defer cancel()
+	h := how{ctx: ctx}
+	if errors.Is(why, remote.ErrNotCached) {
+		if full, err = e.readSpans(h, v, spans, r, res); !isCorrupt(err) {
+			return e.settleNear(full, err, res)
+		}
+		why = err
+	}
+	if len(res.Parts) > 0 {
+		return true, nil
+	}
+	// What did not verify may be right where it came from.
+	h.ask.Fresh = true
+	if full, err = e.readSpans(h, v, spans, r, res); err == nil {
+		e.opts.Logger.Warn("bytes that did not verify were read from the bucket", "err", why)
+		e.damage.Add(1)
+	}
+	return e.settleNear(full, err, res)
+}
+
+func isCorrupt(err error) bool {
+	var ce *frame.CorruptError
+	return errors.As(err, &ce)
+}
+
+// readerOf is what reads the blocks of a run, from an offset on for so many bytes.
+func (e *Engine) readerOf(seg *segmentFile, h how, run *segment.Run, after uint64, budget int) (*segment.Reader, error) {
+	if seg.far == nil {
+		if h.ask.Fresh && e.tier != nil {
+			return e.wholeFrom(h, seg)
+		}
+		return seg.reader, nil
+	}
+	// One request for all that this read is going to want.
+	if i, ok := run.Find(after); ok {
+		for i+1 < run.Blocks.Len() && run.Blocks.At(i+1).First < after+uint64(budget) {
+			i++
+		}
+		h.ask.To = int64(run.Blocks.At(i).End())
+	}
+	return seg.in(h), nil
+}
+
+// wholeFrom reads a segment of which the disk has a copy from the bucket. Without
+// an object it is the copy.
+func (e *Engine) wholeFrom(h how, seg *segmentFile) (*segment.Reader, error) {
+	state := e.manifest.State()
+	info, ok := state.Find(seg.info.ID)
+	if !ok || info.Place != manifest.PlaceBoth {
+		return seg.reader, nil
+	}
+	return segment.Open(seg.path, namedObject{h.ctx, e.tier.store, e.tier.nameOf(info.Object())}, info.Bytes)
+}
+
+// isOfBucket tells the error of a bucket from one of the disk.
+func isOfBucket(err error) bool {
+	var of *objstore.Error
+	return errors.As(err, &of) || errors.Is(err, remote.ErrBusy) || errors.Is(err, errBusy) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// readFault is what a read is answered that failed.
+func (e *Engine) readFault(err error) stream.Code {
+	if !isOfBucket(err) {
+		e.damaged(err)
+		return stream.DataCorrupt
+	}
+	if e.tier.unavailable.Add(1); !errors.Is(err, errBusy) {
+		e.opts.Logger.Warn("the bucket did not serve a read", "err", err)
+	}
+	return stream.Unavailable
+}
