@@ -94,6 +94,7 @@ type crashes struct {
 	tally  *tally
 	large  bool // some appends are larger than a block can be
 
+	tier     *tierWorld  // or nil
 	faults   *faultfs.FS // of this life
 	ended    func(*faultfs.FS)
 	full     bool   // the disk is
@@ -136,6 +137,10 @@ func (r *crashes) options(fs vfs.FS) Options {
 	if r.large {
 		o.LogFileBytes, o.BodyBytesMax = 4<<20, 1<<20+64<<10
 	}
+	if r.tier != nil {
+		o.Tier = r.tier.options()
+		o.BlockCacheBytes = 2 << 10 // so that reads go further
+	}
 	return o
 }
 
@@ -155,13 +160,13 @@ func (r *crashes) life(steps int) (done int, err error) {
 	r.faults = faultfs.New(r.disk)
 	kept := len(r.disk.Snapshot()["store/BALLAST"])
 	r.ballast = max(r.ballast, kept)
-	e, err := Open(r.options(r.faults))
+	e, err := r.openTiered(r.faults)
 	if r.full && kept < r.ballast && errors.Is(err, vfs.ErrNoSpace) {
 		// Opening takes room, and of what is kept for that too much is used up.
 		r.tally.noRoom.Add(1)
 		r.lift()
 		r.faults = faultfs.New(r.disk)
-		e, err = Open(r.options(r.faults))
+		e, err = r.openTiered(r.faults)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: open: %w", errLaw, err)
@@ -193,6 +198,11 @@ func (r *crashes) life(steps int) (done int, err error) {
 // arm makes an I/O operation of the coming run fail or be the last one.
 func (r *crashes) arm() {
 	at := r.faults.Calls() + 1 + r.rng.IntN([]int{60, 400, 2000}[r.rng.IntN(3)])
+	if w := r.tier; w != nil {
+		if w.cutAt = 0; r.rng.IntN(3) == 0 {
+			w.cutAt, w.after = w.calls+1+r.rng.IntN([]int{10, 60, 300}[r.rng.IntN(3)]), r.rng.IntN(2) == 0
+		}
+	}
 	switch r.rng.IntN(3) {
 	case 0: // power is lost after this operation
 		r.faults.Inject(func(op faultfs.Op) faultfs.Fault {
@@ -240,6 +250,9 @@ func (r *crashes) end(e *Engine) error {
 
 // crash loses power.
 func (r *crashes) crash() {
+	if r.tier != nil {
+		r.tier.cutAt = 0
+	}
 	r.retries = r.retries[:0]
 	for _, p := range r.pending {
 		if p.append.Producer.ID != "" {
@@ -271,7 +284,7 @@ func (r *crashes) crashInOpen() error {
 	at := 1 + r.rng.IntN(60)
 	faults.Inject(func(op faultfs.Op) faultfs.Fault { return faultfs.Fault{StopAfter: op.N >= at} })
 	r.faults = faults
-	e, err := Open(r.options(faults))
+	e, err := r.openTiered(faults)
 	if err == nil {
 		err = r.check(e)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"tailrace/internal/objstore/faultobj"
 	"tailrace/internal/stream"
 )
 
@@ -32,7 +33,9 @@ func (r *crashes) read(e *Engine) error {
 		if len(res.Parts) > 0 {
 			return fmt.Errorf("%w: read %+v is cold and has bytes", errLaw, req)
 		}
-		res, t = e.ReadCold(req)
+		if res, t = r.readCold(e, req); r.excused(t) {
+			return nil
+		}
 	}
 	want := stream.OK
 	switch {
@@ -61,6 +64,35 @@ func (r *crashes) read(e *Engine) error {
 	}
 	r.shown[path] = shown{id: res.ID, tail: res.Tail, closed: res.Closed}
 	return nil
+}
+
+// readCold reads from the disk and the bucket, which may be in trouble.
+func (r *crashes) readCold(e *Engine, req ReadRequest) (ReadResult, Ticket) {
+	if r.tier == nil {
+		return e.ReadCold(req)
+	}
+	if r.rng.IntN(2) == 0 {
+		r.tier.trouble()
+		defer r.tier.calm()
+	}
+	before := e.tier.cache.Stats().Requests
+	defer func() { r.tier.seen.farReads.Add(int64(e.tier.cache.Stats().Requests - before)) }()
+	return e.ReadCold(req)
+}
+
+// excused tells that a read failed because of the bucket.
+func (r *crashes) excused(t Ticket) bool {
+	switch {
+	case r.tier == nil:
+		return false
+	case t.Code == stream.Unavailable:
+		r.tier.seen.unavailable.Add(1)
+		return true
+	case t.Code == stream.DataCorrupt && r.tier.rates[faultobj.Corrupt] > 0:
+		r.tier.seen.corrupt.Add(1)
+		return true
+	}
+	return false
 }
 
 // from is where a reader may begin: at the ends of appends, near them, at both

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -195,7 +196,11 @@ func ownAppends(e *Engine, s *stream.Stream) (all []kept, err error) {
 	for res.Next < stored {
 		end := res.Next
 		res.Parts = nil
-		if _, err := e.readSpans(near, v, []span{{id: uint64(s.ID), to: uint64(stored), cut: true}}, &ReadRequest{BytesMax: 1 << 20}, &res); err != nil {
+		h := near
+		if e.tier != nil {
+			h = how{ctx: context.Background()}
+		}
+		if _, err := e.readSpans(h, v, []span{{id: uint64(s.ID), to: uint64(stored), cut: true}}, &ReadRequest{BytesMax: 1 << 20}, &res); err != nil {
 			return nil, err
 		}
 		for _, p := range res.Parts {

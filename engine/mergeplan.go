@@ -43,12 +43,12 @@ func (p *mergePlan) divides(id uint64) bool {
 
 // blame notes the segment that could not be read, so that no later plan has it:
 // it would fail in the same way, and stop all other merging. The next start
-// tries again.
-func (p *mergePlan) blame(path string) {
+// tries again; what came from the bucket is tried again before.
+func (p *mergePlan) blame(path string, at int64) {
 	for _, l := range p.inputs {
 		for _, s := range l.segments {
 			if s.path == path {
-				s.damaged = true
+				s.damaged = at
 			}
 		}
 	}
@@ -68,7 +68,7 @@ func (e *Engine) planMerge() (mergePlan, *version) {
 	e.mu.Unlock()
 	plan, ok := mergePlan{}, false
 	if look {
-		if plan, ok = planDead(v, e.liveStreams()); !ok {
+		if plan, ok = planDead(v, e.liveStreams(), e.clockMS.Load()); !ok {
 			// Whoever leaves from here on is another reason to look.
 			e.removedSeen = removed
 		}
@@ -109,11 +109,17 @@ func (e *Engine) liveStreams() *roaring64.Bitmap {
 	}
 }
 
+// unreadable reports whether a merge of the segment would fail, as far as is
+// known.
+func (s *segmentFile) unreadable(now int64) bool {
+	return s.damaged != 0 && (s.far == nil || now < s.damaged+asideTime.Milliseconds())
+}
+
 // mergeable reports whether the layer can be merged with its neighbours: no
 // segment of it is known to be damaged, and none has left the disk. To read that
 // again costs more than looking through one layer more.
 func (l *layer) mergeable() bool {
-	return !slices.ContainsFunc(l.segments, func(s *segmentFile) bool { return s.damaged || s.far != nil })
+	return !slices.ContainsFunc(l.segments, func(s *segmentFile) bool { return s.damaged != 0 || s.far != nil })
 }
 
 // bytes is what the segments of the layer take.
@@ -179,7 +185,7 @@ func planOf(inputs []layer, level uint8) mergePlan {
 // planDead finds neighbouring segments of one layer of which much is dead. The
 // sets tell how many streams of a segment are dead without reading it; they
 // count streams for bytes.
-func planDead(v *version, live *roaring64.Bitmap) (mergePlan, bool) {
+func planDead(v *version, live *roaring64.Bitmap, now int64) (mergePlan, bool) {
 	for _, l := range v.layers {
 		var worth []*segmentFile
 	neighbours:
@@ -188,7 +194,7 @@ func planDead(v *version, live *roaring64.Bitmap) (mergePlan, bool) {
 			all := members.GetCardinality()
 			dead := all - members.AndCardinality(live)
 			switch {
-			case !s.damaged && dead*deadShare >= all:
+			case !s.unreadable(now) && dead*deadShare >= all:
 				worth = append(worth, s)
 				continue
 			case len(worth) == 0:

@@ -17,8 +17,9 @@ type segmentFile struct {
 	reader *segment.Reader // if far is set, it reads no blocks: see in
 	far    *far            // its blocks are in the bucket
 	used   atomic.Int64    // engine time of the last read, unix milliseconds
-	// damaged: a merge met bytes in it that do not verify; the merger's own.
-	damaged bool
+	// damaged is when a merge met bytes in it that do not verify, engine time; 0 =
+	// never. The merger's own.
+	damaged int64
 }
 
 // layer is the segments that one flush or merge made. It holds the appends of
