@@ -48,12 +48,16 @@ func (e *Engine) plan(s *stream.Stream, from, to stream.Offset, spans *[]span) b
 // ReadCold is Read that may wait for the disk. Its result is never Cold. Bytes
 // that do not verify are DataCorrupt.
 func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
-	for from := r.From; ; {
+	from, begun := stream.Offset(0), false
+	for {
 		e.mu.Lock()
 		res, s, t := e.beginRead(&r)
 		if s == nil {
 			e.mu.Unlock()
 			return res, t
+		}
+		if !begun {
+			from, begun = r.From, true
 		}
 		res.From = min(from, res.Tail)
 		var spans []span

@@ -85,7 +85,7 @@ func (e *Engine) stepRuns(m *merge) error {
 // mergeRuns writes what the inputs have of a stream, as one run, and moves them
 // on.
 func (e *Engine) mergeRuns(m *merge, id uint64) (size int64, err error) {
-	limit, live := e.limitOf(m, stream.ID(id))
+	within, live := e.limitOf(m, stream.ID(id))
 	var runs []*runSource // that have the stream, oldest first
 	for _, s := range m.sources {
 		if s.ok && s.run.Stream == id {
@@ -94,7 +94,7 @@ func (e *Engine) mergeRuns(m *merge, id uint64) (size int64, err error) {
 	}
 	if live {
 		for _, s := range runs {
-			n, err := s.bytesThrough(limit)
+			n, err := s.bytesWithin(within)
 			if err != nil {
 				return 0, err
 			}
@@ -102,7 +102,7 @@ func (e *Engine) mergeRuns(m *merge, id uint64) (size int64, err error) {
 		}
 	}
 	if size > 0 {
-		if err := e.writeMerged(m, runs, size, limit); err != nil {
+		if err := e.writeMerged(m, runs, size, within); err != nil {
 			return 0, err
 		}
 	}
@@ -114,23 +114,23 @@ func (e *Engine) mergeRuns(m *merge, id uint64) (size int64, err error) {
 	return size, nil
 }
 
-// limitOf is up to where a stream's appends are still shown. Whatever it says
-// may depend on records that are not durable yet.
-func (e *Engine) limitOf(m *merge, id stream.ID) (limit uint64, live bool) {
+// limitOf is from where and up to where a stream's appends are still shown.
+// Whatever it says may depend on records that are not durable yet.
+func (e *Engine) limitOf(m *merge, id stream.ID) (within bounds, live bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	m.judged = e.newest()
 	s := e.table.ByID(id)
 	switch {
 	case s == nil:
-		return 0, false
+		return bounds{}, false
 	case s.Gone:
-		return uint64(e.table.ForkedTo(s)), true // nobody reads it but its forks
+		return bounds{e.floorOf(s), uint64(e.table.ForkedTo(s))}, true // nobody reads it but its forks
 	}
-	return uint64(stream.OffsetMax), true
+	return bounds{e.floorOf(s), uint64(stream.OffsetMax)}, true
 }
 
-func (e *Engine) writeMerged(m *merge, runs []*runSource, size int64, limit uint64) error {
+func (e *Engine) writeMerged(m *merge, runs []*runSource, size int64, within bounds) error {
 	if m.out != nil && m.out.writer.Bytes() >= e.opts.SegmentBytes {
 		if err := e.finishOutput(m); err != nil {
 			return err
@@ -146,15 +146,23 @@ func (e *Engine) writeMerged(m *merge, runs []*runSource, size int64, limit uint
 			return err
 		}
 	}
-	first := &runs[0].run
-	if err := m.out.begin(first.Stream, first.Start, first.JSON, size); err != nil {
-		return err
-	}
 	m.kept += size
+	next := uint64(0) // where the run goes on, once it has begun
 	for _, s := range runs {
-		if err := s.copyTo(m.out.writer, limit); err != nil {
+		if s.first == noAppend {
+			continue
+		}
+		if next == 0 {
+			if err := m.out.begin(s.run.Stream, s.first, s.run.JSON, size); err != nil {
+				return err
+			}
+		} else if s.first != next {
+			return &frame.CorruptError{Path: e.opts.Dir, Reason: fmt.Sprintf("the segments have stream %d up to %d and from %d on", s.run.Stream, next, s.first)}
+		}
+		if err := s.copyTo(m.out.writer, within); err != nil {
 			return err
 		}
+		next = s.run.End
 	}
 	return nil
 }

@@ -62,6 +62,10 @@ func (e *Engine) planMerge() (mergePlan, *version) {
 		}
 	}
 	if !ok {
+		e.lookForTrimmed(v)
+		plan, ok = planTrimmed(v)
+	}
+	if !ok {
 		plan, ok = planLevels(v, e.opts.MergeFanIn)
 	}
 	if ok {

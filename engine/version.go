@@ -16,6 +16,11 @@ type segmentFile struct {
 	reader *segment.Reader
 	// damaged: a merge met bytes in it that do not verify; the merger's own.
 	damaged bool
+
+	// What was dropped from the front of streams, by stream and together; the
+	// merger's own.
+	trimmed      map[uint64]int64
+	trimmedBytes int64
 }
 
 // layer is the segments that one flush or merge made. It holds the appends of
