@@ -51,12 +51,16 @@ func (e *Engine) plan(s *stream.Stream, from, to stream.Offset, spans *[]span) b
 // never Cold. Bytes that do not verify are DataCorrupt, a bucket that does not
 // answer in time is Unavailable.
 func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
-	for from := r.From; ; {
+	from, begun := stream.Offset(0), false
+	for {
 		e.mu.Lock()
 		res, s, t := e.beginRead(&r)
 		if s == nil {
 			e.mu.Unlock()
 			return res, t
+		}
+		if !begun {
+			from, begun = r.From, true
 		}
 		res.From = min(from, res.Tail)
 		var spans []span

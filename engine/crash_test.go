@@ -174,7 +174,12 @@ func (r *crashes) life(steps int) (done int, err error) {
 	if err := r.check(e); err != nil {
 		return 0, err
 	}
-	e.tap = r.oracle.tap
+	e.tap = func(batch uint64, head, body []byte) {
+		if stream.Kind(head[0]) == stream.KindTrim {
+			r.tally.dropped.Add(1)
+		}
+		r.oracle.tap(batch, head, body)
+	}
 	if err := r.retry(e); err != nil {
 		return 0, err
 	}

@@ -24,8 +24,9 @@ func (r *crashes) read(e *Engine) error {
 		BytesMax: []int{1, 50, 4000, 20000, 0}[r.rng.IntN(5)],
 	}
 	if s != nil {
-		all = r.oracle.view(s)
+		all = r.oracle.shown(s)
 		req.From = r.from(s, all)
+		req.Earliest = r.rng.IntN(6) == 0
 	}
 	res, t := e.Read(req)
 	if res.Cold {
@@ -51,12 +52,20 @@ func (r *crashes) read(e *Engine) error {
 		want = stream.NotFound
 	case s.Gone:
 		want = stream.Gone
+	case !req.Earliest && min(req.From, s.Tail) < s.Start():
+		if want = stream.OffsetTrimmed; t.Start != s.Start() {
+			return fmt.Errorf("%w: read %+v is told to begin at %d, it should be %d", errLaw, req, t.Start, s.Start())
+		}
+		r.tally.refused.Add(1)
 	}
 	switch {
 	case t.Code != want:
 		return fmt.Errorf("%w: read %+v is %s, want %s", errLaw, req, t.Code, want)
 	case want != stream.OK:
 		return nil
+	}
+	if req.Earliest {
+		req.From = s.Start()
 	}
 	if err := r.judge(&req, &res, s, all); err != nil {
 		return fmt.Errorf("%w: read %+v: from %d to %d of %d, %d parts, %d stored bytes: %w",

@@ -55,7 +55,8 @@ type Engine struct {
 	flushStuck   bool        // the last one failed
 	removed      uint64      // streams that left the table
 	removedSeen  uint64      // when it was last looked for dead ones; the merger's own
-	merge        *merge      // under way, or nil
+	trimmed      trimmedStreams
+	merge        *merge // under way, or nil
 	version      *version
 	shown        map[manifest.File]int // files of segments: versions that have them
 	unshown      []*segmentFile        // that none has any more, to be closed
@@ -149,6 +150,7 @@ func Open(o Options) (*Engine, error) {
 	e.timeline = newTimeline(o.Clock, max(recovery.LastAt, e.checkpoint.At))
 	e.checkpointAt = e.now()
 	e.revive()
+	e.trimmedBefore()
 	e.group = wal.NewGroup(log, wal.GroupOptions{
 		FirstBatch: e.durable + 1, Now: e.clockMS.Load, Manual: o.Manual, Hold: e.holdCommits,
 		StagedBytesMax: o.StagedBytesMax, Committed: e.committed, Failed: e.fail,

@@ -74,6 +74,10 @@ func (e *Engine) planMerge() (mergePlan, *version) {
 		}
 	}
 	if !ok {
+		e.lookForTrimmed(v)
+		plan, ok = planTrimmed(v, e.clockMS.Load())
+	}
+	if !ok {
 		plan, ok = planLevels(v, e.opts.MergeFanIn, e.mergeBytesMax())
 	}
 	if ok {

@@ -20,6 +20,11 @@ type segmentFile struct {
 	// damaged is when a merge met bytes in it that do not verify, engine time; 0 =
 	// never. The merger's own.
 	damaged int64
+
+	// What was dropped from the front of streams, by stream and together; the
+	// merger's own.
+	trimmed      map[uint64]int64
+	trimmedBytes int64
 }
 
 // layer is the segments that one flush or merge made. It holds the appends of
