@@ -93,6 +93,7 @@ type crashes struct {
 	work   *workload
 	tally  *tally
 	large  bool // some appends are larger than a block can be
+	parted bool // segments are so small that streams are divided
 
 	tier     *tierWorld  // or nil
 	faults   *faultfs.FS // of this life
@@ -125,6 +126,7 @@ func newCrashes(seed uint64, all *tally) *crashes {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	r := &crashes{rng: rng, clock: newFakeClock(), disk: memfs.New(), oracle: newOracle(), tally: all}
 	r.work = newWorkload(rng, r.clock)
+	r.parted = seed%4 == 1
 	if r.large = seed%32 == 7; r.large {
 		r.work.largeBody = 1<<20 + 5000
 	}
@@ -136,6 +138,9 @@ func (r *crashes) options(fs vfs.FS) Options {
 	o.SoloMinBytes = 1000
 	if r.large {
 		o.LogFileBytes, o.BodyBytesMax = 4<<20, 1<<20+64<<10
+	}
+	if r.parted {
+		o.SegmentBytes = 400
 	}
 	if r.tier != nil {
 		o.Tier = r.tier.options()

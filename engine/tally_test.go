@@ -19,6 +19,7 @@ type tally struct {
 	snapshots, deltas      atomic.Int64
 	merges                 atomic.Int64
 	backups                atomic.Int64 // made, restored and compared
+	parted                 atomic.Int64 // segments that go on with a stream
 	rewrites               atomic.Int64 // merges of one layer, for its dead streams
 	truncated              atomic.Int64 // runs of a Gone stream that a merge cut to what forks show
 	dropped                atomic.Int64 // fronts of streams
@@ -72,6 +73,11 @@ func (c *tally) sawFlush(f *flush) {
 
 func (c *tally) sawMerge(e *Engine, m *merge) {
 	c.merges.Add(1)
+	for _, info := range m.done {
+		if info.Start != 0 {
+			c.parted.Add(1)
+		}
+	}
 	if len(m.plan.inputs) == 1 {
 		c.rewrites.Add(1)
 		if in := m.plan.inputs[0].segments[0]; in.trimmedBytes > 0 && in.trimmedBytes*deadShare >= in.info.RawBytes {
