@@ -55,6 +55,8 @@ type Engine struct {
 	flushStuck   bool        // the last one failed
 	removed      uint64      // streams that left the table
 	removedSeen  uint64      // when it was last looked for dead ones; the merger's own
+	lookedAt     int64       // engine time of that, unix milliseconds; the same
+	deadWait     bool        // some were found, too few to write a segment anew; the same
 	trimmed      trimmedStreams
 	merge        *merge // under way, or nil
 	version      *version

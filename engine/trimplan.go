@@ -62,6 +62,7 @@ func (e *Engine) lookForTrimmed(v *version) {
 		for i := range v.layers {
 			for _, seg := range v.layers[i].find(l.id) {
 				seg.noteTrimmed(l.id, l.floor)
+				seg.noteDead(e.clockMS.Load())
 			}
 		}
 	}
@@ -85,27 +86,6 @@ func (s *segmentFile) noteTrimmed(id, floor uint64) {
 	}
 	s.trimmedBytes += dead - s.trimmed[id]
 	s.trimmed[id] = dead
-}
-
-// planTrimmed finds neighbouring segments of one layer of which much was dropped
-// from the front of streams.
-func planTrimmed(v *version, now int64) (mergePlan, bool) {
-	for _, l := range v.layers {
-		var worth []*segmentFile
-		for _, s := range l.segments {
-			if !s.unreadable(now) && s.trimmedBytes > 0 && s.trimmedBytes*deadShare >= s.info.RawBytes {
-				worth = append(worth, s)
-			} else if len(worth) > 0 {
-				break // what is made of them must not reach over this one
-			}
-		}
-		if len(worth) > 0 {
-			level := l.level()
-			l.segments = worth
-			return planOf([]layer{l}, level), true
-		}
-	}
-	return mergePlan{}, false
 }
 
 // trimmedBefore has the merger look at the streams that were trimmed before the

@@ -25,6 +25,11 @@ type segmentFile struct {
 	// merger's own.
 	trimmed      map[uint64]int64
 	trimmedBytes int64
+
+	// Streams in it that are dead, as of the last look; since when it has had
+	// anything that nobody shows. The merger's own.
+	dead      uint64
+	deadSince int64
 }
 
 // layer is the segments that one flush or merge made. It holds the appends of
