@@ -211,7 +211,7 @@ func (e *Engine) readStored(from *segment.Reader, run *segment.Run, sp span, res
 // block returns a decoded block, from the cache if it is there.
 func (e *Engine) block(h how, id uint64, from *segment.Reader, at segment.Handle) (*segment.Block, error) {
 	for {
-		b, err := e.blocks.get(blockKey{id, at.Pos}, func() (*segment.Block, error) { return from.ReadBlock(at) })
+		b, err := e.blocks.get(blockKey{id, at.Pos}, h.near, func() (*segment.Block, error) { return from.ReadBlock(at) })
 		// Who waits for somebody that must not ask the bucket asks it himself.
 		if !errors.Is(err, remote.ErrNotCached) || h.near {
 			return b, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"tailrace/internal/stream"
 	"tailrace/internal/vfs/faultfs"
 	"tailrace/internal/vfs/memfs"
+	"tailrace/segment"
 )
 
 // tierCut is a store with a bucket that loses power at one operation of either.
@@ -67,6 +69,9 @@ func startTierCut(t testing.TB) (*tierCut, map[string]string) {
 	}
 	f.open()
 	all := f.fill(7, 5, 300)
+	if id := f.idOf("s1"); id != 2 {
+		t.Fatalf("s1 is stream %d", id)
+	}
 	settle(t, f.Engine)
 	counting = true
 	c.faults.Inject(func(op faultfs.Op) faultfs.Fault {
@@ -131,19 +136,38 @@ func (c *tierCut) recovered(all map[string]string, keep memfs.Keep) {
 	if localBytes(&state) > 0 || len(state.Garbage) > 0 || len(state.Acts) > 0 {
 		c.t.Fatalf("left: %+v", state)
 	}
-	if n := c.holding("1/0 "); n > 0 {
+	if n := c.holding(2); n > 0 { // s1
 		c.t.Fatalf("%d objects hold bytes of a deleted stream", n)
 	}
 }
 
-// holding is how many objects have some bytes, which are stored as they are.
-func (f *tierFixture) holding(what string) (n int) {
+// holding is how many objects have appends of a stream.
+func (f *tierFixture) holding(id stream.ID) (n int) {
+	f.t.Helper()
 	for _, key := range f.bucket.Keys() {
-		if b, _ := f.bucket.Content(key); bytes.Contains(b, []byte(what)) {
+		if !strings.HasSuffix(key, ".seg") {
+			continue
+		}
+		b, _ := f.bucket.Content(key)
+		s, err := segment.Open(key, bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if s.Has(uint64(id)) {
 			n++
 		}
 	}
 	return n
+}
+
+// idOf is the identity of a stream.
+func (f *tierFixture) idOf(path string) stream.ID {
+	f.t.Helper()
+	info, tk := f.Head(path)
+	if tk.Code != stream.OK {
+		f.t.Fatalf("head of %s: %v", path, tk.Code)
+	}
+	return info.ID
 }
 
 // TestCrashAtEveryOperationOfTheTier loses power in front of and behind every
