@@ -57,6 +57,8 @@ type ReadResult struct {
 	// Cold says that what was asked for is not in memory: Parts is empty, and
 	// ReadCold has to be asked, by somebody who may wait for the disk.
 	Cold bool
+	// Far says of a Cold result that ReadCold may have to wait for the bucket.
+	Far bool
 
 	Parts [][]byte // the stored bytes of each append
 
@@ -97,6 +99,8 @@ func (e *Engine) Read(r ReadRequest) (ReadResult, Ticket) {
 	}
 	if res.Cold = e.plan(s, res.Next, res.Tail, nil); !res.Cold {
 		e.collect(s, &res, r.BytesMax)
+	} else {
+		res.Far = e.tier != nil && e.mayBeFar(s, res.Next, res.Tail)
 	}
 	res.finish()
 	return res, t

@@ -152,7 +152,7 @@ func (e *Engine) closeTier() {
 
 // claimTimeout is how long opening a store waits for its bucket. What the store
 // has on the disk is served without.
-const claimTimeout = 10 * time.Second
+const claimTimeout = 5 * time.Second
 
 // claimAtOpen refuses a bucket that cannot be used. One that cannot be reached is
 // tried again later.
