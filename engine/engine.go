@@ -75,6 +75,7 @@ type Engine struct {
 
 	clockMS  atomic.Int64 // the last engine time, for the log's writer
 	damage   atomic.Int64 // reads that met bytes which do not verify
+	reserved atomic.Bool  // the file of reserve.go holds its space
 	failed   chan struct{}
 	failOnce sync.Once
 	failure  error // set before failed is closed

@@ -160,6 +160,7 @@ func (e *Engine) claimAtOpen() error {
 	if e.tier == nil {
 		return nil
 	}
+	e.keepReserve()
 	ctx, cancel := context.WithTimeout(e.ctx, claimTimeout)
 	defer cancel()
 	err := e.claim(ctx)
