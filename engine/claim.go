@@ -63,6 +63,7 @@ func (e *Engine) tryClaim(ctx context.Context) error {
 		return fmt.Errorf("%w: %w, and has published state %d since state %d that this directory knows: restore from the bucket, or use another prefix",
 			ErrBucket, ErrOwner, head.State.ID, state.Tier.Published)
 	}
+	e.learnCovered(ctx, &head)
 	head.Owner = state.Tier.Owner
 	head.Epoch++
 	t.epoch = head.Epoch

@@ -78,10 +78,11 @@ type tier struct {
 	aside     map[uint64]int64 // segments that could not be sent → when to try again
 	resend    map[uint64]bool  // segments whose object is to be replaced
 
-	phase       atomic.Int32
-	unavailable atomic.Int64 // reads that the bucket did not serve
-	lost        atomic.Int64 // objects that are not there, or not what they should be
-	covered     atomic.Int64 // engine time up to which the bucket has everything, unix milliseconds
+	phase        atomic.Int32
+	unavailable  atomic.Int64  // reads that the bucket did not serve
+	lost         atomic.Int64  // objects that are not there, or not what they should be
+	covered      atomic.Int64  // engine time up to which the bucket has everything, unix milliseconds; 0 = not known
+	coveredBatch atomic.Uint64 // and the batch
 }
 
 // publication is what was published last.
