@@ -192,9 +192,6 @@ func (s source) ReadAt(ctx context.Context, id uint64, p []byte, off int64) erro
 // nameOf is the name of an object of the store.
 func (t *tier) nameOf(o manifest.Object) string { return nameIn(t.id, o) }
 
-// ready reports whether the tier may write.
-func (t *tier) ready() bool { return t != nil && TierPhase(t.phase.Load()) != TierFenced && t.claimed }
-
 // tierer sends, publishes and collects.
 func (e *Engine) tierer() {
 	failures := 0

@@ -218,7 +218,11 @@ func fail(stderr io.Writer, err error) int {
 func printReport(w io.Writer, r engine.Report) {
 	at := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 	fmt.Fprintf(w, "store %s, created %s\n", r.Store, at(r.Created))
-	fmt.Fprintf(w, "%d log files, %d frames, %d records, the last at %s\n", r.Files, r.Frames, r.Records, at(r.LastAt))
+	if r.Files > 0 {
+		fmt.Fprintf(w, "%d log files, %d frames, %d records, the last at %s\n", r.Files, r.Frames, r.Records, at(r.LastAt))
+	} else {
+		fmt.Fprintln(w, "no log yet")
+	}
 	fmt.Fprintf(w, "%d segments in %d layers: %d runs of streams, %d of them dead, %d bytes of %d raw\n",
 		r.Segments, r.Layers, r.Runs, r.Dead, r.Stored, r.Raw)
 	if r.Remote > 0 {
