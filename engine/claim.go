@@ -22,6 +22,7 @@ func (e *Engine) claim(ctx context.Context) error {
 	case err == nil:
 		t.phase.Store(int32(TierReady))
 		t.claimed = true
+		t.probed()
 		e.opts.Logger.Info("bucket claimed", "epoch", t.epoch)
 	case errors.Is(err, ErrBucket):
 		t.phase.Store(int32(TierRefused))

@@ -82,8 +82,12 @@ type tier struct {
 	unavailable  atomic.Int64  // reads that the bucket did not serve
 	lost         atomic.Int64  // objects that are not there, or not what they should be
 	covered      atomic.Int64  // engine time up to which the bucket has everything, unix milliseconds; 0 = not known
+	asked        atomic.Int64  // when the last error was that a probe met, unix nanoseconds
 	coveredBatch atomic.Uint64 // and the batch
 }
+
+// probed forgets errors up to now: a probe provokes some.
+func (t *tier) probed() { t.asked.Store(t.store.Stats().LastErrorAt.UnixNano()) }
 
 // publication is what was published last.
 type publication struct {

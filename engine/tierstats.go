@@ -46,7 +46,7 @@ type TierStats struct {
 	BytesDown int64                       `json:"bytes_down"` // in reads that succeeded
 	Retries   int64                       `json:"retries"`    // attempts that were not the first of their call
 
-	LastError   string `json:"last_error,omitempty"` // of the bucket
+	LastError   string `json:"last_error,omitempty"` // of the bucket, but for those that a probe provokes
 	LastErrorAt int64  `json:"last_error_at_ms,omitempty"`
 }
 
@@ -110,8 +110,8 @@ func (e *Engine) TierStats() TierStats {
 		s.Requests[r.Op][r.Kind.String()] = r.N
 	}
 	s.BytesUp, s.BytesDown, s.Retries = asked.BytesUp, asked.BytesDown, asked.Retries
-	if s.LastError = asked.LastError; s.LastError != "" {
-		s.LastErrorAt = asked.LastErrorAt.UnixMilli()
+	if asked.LastErrorAt.UnixNano() > t.asked.Load() {
+		s.LastError, s.LastErrorAt = asked.LastError, asked.LastErrorAt.UnixMilli()
 	}
 	return s
 }

@@ -19,6 +19,9 @@ func TestTierStatsSayWhatARestoreWouldLose(t *testing.T) {
 	all := f.fill(6, 10, 200)
 	settle(t, f.Engine)
 	s := f.TierStats()
+	if s.LastError != "" {
+		t.Errorf("a start with a bucket in health leaves the error %s", s.LastError)
+	}
 	if s.Phase != TierReady || s.CoveredAt != 0 || s.MissingSeconds != -1 || s.MissingBytes == 0 || s.WaitingSegments == 0 ||
 		s.WaitingBytes != s.LocalBytes || s.BucketBytes != 0 {
 		t.Errorf("before anything was sent: %+v", s)
