@@ -82,7 +82,7 @@ tidy-check:
 	cd internal/testtools && $(GO) mod tidy -diff && $(GO) mod verify
 
 golden: ## write the golden files again; read the diff before committing it
-	$(GO) test ./wal ./segment ./internal/stream ./internal/manifest ./internal/checkpoint -run 'Golden|KeepTheirBytes' -update
+	$(GO) test ./wal ./segment ./internal/stream ./internal/manifest ./internal/checkpoint ./internal/bucket -run 'Golden|KeepTheirBytes' -update
 
 crash: ## a real process killed with -9, ROUNDS times under load and as often while idle
 	$(GO) test ./internal/crashtest -run 'Kill|Idle' -v -timeout 3h \

@@ -39,8 +39,8 @@ function options() {
 }
 
 // run answers whether a server with that configuration passed.
-async function run(browser, { name, flags, flushes }) {
-  const server = await Server.create({ binary: resolve(binary), flags })
+async function run(browser, { name, flags, bucket, flushes }) {
+  const server = await Server.create({ binary: resolve(binary), flags, bucket })
   let result
   try {
     await server.start()

@@ -39,8 +39,8 @@ let good = true
 if (url) {
   good = await run(url, url.replace(/\/+$/, ""), seed)
 } else {
-  for (const { name, flags } of configurations) {
-    const server = await Server.create({ binary: resolve(binary), flags })
+  for (const { name, flags, bucket } of configurations) {
+    const server = await Server.create({ binary: resolve(binary), flags, bucket })
     await server.start()
     good = (await run(name, server.url, seed)) && good
     const wrong = await server.stop()

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { checkCodings } from "./lib/codings.mjs"
 import { chosen, names } from "./lib/configurations.mjs"
+import { judgeTier } from "./lib/gateway.mjs"
 import { Server } from "./lib/server.mjs"
 import { runSuite } from "./lib/suite.mjs"
 
@@ -68,8 +69,8 @@ function report(name, result, demanded, problems) {
   return problems.length === 0
 }
 
-async function againstBinary(binary, { name, flags, longPollTimeoutMs, testTimeoutMs }) {
-  const server = await Server.create({ binary, flags })
+async function againstBinary(binary, { name, flags, bucket, longPollTimeoutMs, testTimeoutMs }) {
+  const server = await Server.create({ binary, flags, bucket })
   let result
   const problems = []
   try {
@@ -78,6 +79,11 @@ async function againstBinary(binary, { name, flags, longPollTimeoutMs, testTimeo
     const codings = await checkCodings({ url: server.url, seed: Math.floor(Math.random() * 2 ** 32) })
     problems.push(...codings.problems.map((problem) => `codings: ${problem}`))
     console.log(`codings ${name}: ${codings.summary}`)
+    if (bucket) {
+      const crossed = judgeTier((await server.status()).bucket)
+      problems.push(...crossed.problems)
+      console.log(`bucket ${name}: ${crossed.summary}`)
+    }
   } catch (err) {
     result ??= { passed: 0, failed: 0, skipped: 0, failures: [], error: "" }
     result.error += err.stack

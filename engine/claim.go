@@ -22,6 +22,7 @@ func (e *Engine) claim(ctx context.Context) error {
 	case err == nil:
 		t.phase.Store(int32(TierReady))
 		t.claimed = true
+		t.probed()
 		e.opts.Logger.Info("bucket claimed", "epoch", t.epoch)
 	case errors.Is(err, ErrBucket):
 		t.phase.Store(int32(TierRefused))
@@ -63,6 +64,7 @@ func (e *Engine) tryClaim(ctx context.Context) error {
 		return fmt.Errorf("%w: %w, and has published state %d since state %d that this directory knows: restore from the bucket, or use another prefix",
 			ErrBucket, ErrOwner, head.State.ID, state.Tier.Published)
 	}
+	e.learnCovered(ctx, &head)
 	head.Owner = state.Tier.Owner
 	head.Epoch++
 	t.epoch = head.Epoch

@@ -77,7 +77,7 @@ func (e *Engine) publishState(ctx context.Context, s manifest.State) (more bool,
 		return false, err
 	}
 	t.published = publication{batch: s.Checkpoint.Batch, written: now}
-	t.covered.Store(s.Checkpoint.At)
+	t.covers(s.Checkpoint)
 	e.opts.Logger.Debug("state published", "state", state.ID, "batch", s.Checkpoint.Batch)
 	return true, nil
 }

@@ -78,11 +78,16 @@ type tier struct {
 	aside     map[uint64]int64 // segments that could not be sent → when to try again
 	resend    map[uint64]bool  // segments whose object is to be replaced
 
-	phase       atomic.Int32
-	unavailable atomic.Int64 // reads that the bucket did not serve
-	lost        atomic.Int64 // objects that are not there, or not what they should be
-	covered     atomic.Int64 // engine time up to which the bucket has everything, unix milliseconds
+	phase        atomic.Int32
+	unavailable  atomic.Int64  // reads that the bucket did not serve
+	lost         atomic.Int64  // objects that are not there, or not what they should be
+	covered      atomic.Int64  // engine time up to which the bucket has everything, unix milliseconds; 0 = not known
+	asked        atomic.Int64  // when the last error was that a probe met, unix nanoseconds
+	coveredBatch atomic.Uint64 // and the batch
 }
+
+// probed forgets errors up to now: a probe provokes some.
+func (t *tier) probed() { t.asked.Store(t.store.Stats().LastErrorAt.UnixNano()) }
 
 // publication is what was published last.
 type publication struct {
@@ -191,9 +196,6 @@ func (s source) ReadAt(ctx context.Context, id uint64, p []byte, off int64) erro
 
 // nameOf is the name of an object of the store.
 func (t *tier) nameOf(o manifest.Object) string { return nameIn(t.id, o) }
-
-// ready reports whether the tier may write.
-func (t *tier) ready() bool { return t != nil && TierPhase(t.phase.Load()) != TierFenced && t.claimed }
 
 // tierer sends, publishes and collects.
 func (e *Engine) tierer() {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tailrace/engine"
+	"tailrace/internal/objstore"
 	"tailrace/server"
 )
 
@@ -46,6 +47,16 @@ type config struct {
 	trustForwarded                               bool
 	logFormat                                    string
 	logLevel                                     string
+
+	place         place
+	bucket        objstore.Bucket // opened, or nil
+	diskBytes     int64
+	bucketCache   int64
+	sendBytes     int64
+	publishEvery  time.Duration
+	grace         time.Duration
+	bucketTimeout time.Duration
+	takeover      bool
 }
 
 // connectionsDefault is more than most systems let a process open.
@@ -84,6 +95,14 @@ func (c *config) flags() *pflag.FlagSet {
 	f.IntVar(&c.liveReaders, "live-readers", connectionsDefault, "most event streams and waiting long-polls")
 	f.IntVar(&c.connectionsPerAddress, "connections-per-address", 0, "most open connections from one IPv4 address or IPv6 /64; 0 means any number")
 	f.IntVar(&c.liveReadersPerAddress, "live-readers-per-address", 0, "most event streams and waiting long-polls from one; 0 means any number")
+	c.place.flags(f)
+	f.Var(size(&c.diskBytes, 8<<30), "bucket-disk-bytes", "what segments may take on the disk; those that are in the bucket leave it beyond three quarters of that")
+	f.Var(size(&c.bucketCache, 0), "bucket-cache-bytes", "what parts of segments that left the disk may take there; 0 means a quarter of --bucket-disk-bytes")
+	f.Var(size(&c.sendBytes, 32<<20), "bucket-send-bytes", "segments of that size are sent at once, smaller ones when they were merged or with the next publication")
+	f.DurationVar(&c.publishEvery, "bucket-publish-every", 10*time.Minute, "how often the bucket gets everything up to the last flush, for a restore to find")
+	f.DurationVar(&c.grace, "bucket-grace", 24*time.Hour, "how long an object stays that no published state refers to; longer than a restore takes")
+	f.DurationVar(&c.bucketTimeout, "bucket-read-timeout", 10*time.Second, "how long a read may wait for the bucket; beyond it 503 storage_unavailable")
+	f.BoolVar(&c.takeover, "bucket-takeover", false, "take the store's part of the bucket over from the directory that has it; that one stops sending and deleting")
 	f.DurationVar(&c.drainTimeout, "drain-timeout", 5*time.Second, "how long a shutdown may take to answer what is under way")
 	f.BoolVar(&c.portable, "portable", false, "serve every connection by a goroutine of its own, as on systems other than Linux, instead of by event loops")
 	f.BoolVar(&c.noCORS, "no-cors", false, "send no CORS headers")
@@ -114,6 +133,11 @@ func (c *config) parse(args, env []string, stdout io.Writer) error {
 	if f.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
+	if c.place.url == "" {
+		if err := bucketAlone(f); err != nil {
+			return err
+		}
+	}
 	return c.validate()
 }
 
@@ -124,7 +148,7 @@ func fromEnv(f *pflag.FlagSet, env []string) error {
 		if !ours || serviceLink.MatchString(rest) {
 			continue
 		}
-		flag := strings.ReplaceAll(strings.ToLower(rest), "_", "-")
+		flag := flagOf(name)
 		if f.Lookup(flag) == nil {
 			return fmt.Errorf("unknown variable %s", name)
 		}
@@ -133,6 +157,11 @@ func fromEnv(f *pflag.FlagSet, env []string) error {
 		}
 	}
 	return nil
+}
+
+// flagOf is the flag of a variable.
+func flagOf(variable string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(variable, envPrefix)), "_", "-")
 }
 
 func (c *config) validate() error {
@@ -154,6 +183,18 @@ func (c *config) validate() error {
 	positive("producers-per-stream", c.producers > 0)
 	positive("connections", c.connections > 0)
 	positive("live-readers", c.liveReaders > 0)
+	if c.place.url != "" {
+		positive("bucket-disk-bytes", c.diskBytes > 0)
+		positive("bucket-send-bytes", c.sendBytes > 0)
+		positive("bucket-publish-every", c.publishEvery > 0)
+		positive("bucket-read-timeout", c.bucketTimeout > 0)
+		if c.grace < 0 {
+			errs = append(errs, errors.New("--bucket-grace must not be negative"))
+		}
+		if err := c.place.validate(); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if c.scrubEvery < 0 {
 		errs = append(errs, errors.New("--scrub-every must not be negative"))
 	}
@@ -181,7 +222,22 @@ func (c *config) engineOptions(log *slog.Logger) engine.Options {
 		FlushBytes: c.flushBytes, FlushAge: c.flushAge, MergeFanIn: c.mergeFanIn, BlockCacheBytes: c.cacheBytes,
 		// A JSON value is stored with a comma after it.
 		StagedBytesMax: c.stagedBytes, BodyBytesMax: int(c.bodyBytes) + 1,
-		StreamsMax: c.streams, ProducersPerStreamMax: c.producers, Logger: log,
+		StreamsMax: c.streams, ProducersPerStreamMax: c.producers, Logger: log, Tier: c.tierOptions(),
+	}
+}
+
+// tierOptions are nil without a bucket.
+func (c *config) tierOptions() *engine.TierOptions {
+	if c.bucket == nil {
+		return nil
+	}
+	grace := c.grace
+	if grace == 0 {
+		grace = -1 // to the engine, 0 is its default
+	}
+	return &engine.TierOptions{
+		Bucket: c.bucket, LocalBytes: c.diskBytes, CacheBytes: c.bucketCache, SendBytes: c.sendBytes,
+		PublishEvery: c.publishEvery, Grace: grace, ReadTimeout: c.bucketTimeout, Takeover: c.takeover,
 	}
 }
 

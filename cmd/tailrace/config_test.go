@@ -45,6 +45,24 @@ func TestBadSettingsAreUsageErrors(t *testing.T) {
 		{[]string{"backup"}, nil, "usage"},
 		{[]string{"restore", "backup"}, nil, "usage"},
 		{[]string{"serve", "--scrub-every", "-1h"}, nil, "--scrub-every"},
+		{[]string{"serve", "--bucket-region", "moon"}, nil, "--bucket-region goes with --bucket"},
+		{[]string{"serve"}, []string{"TAILRACE_BUCKET_GRACE=1h"}, "--bucket-grace goes with --bucket"},
+		{[]string{"serve", "--bucket", "name"}, nil, "--bucket: "},
+		{[]string{"serve", "--bucket", "s3:///prefix"}, nil, "names no bucket"},
+		{[]string{"serve", "--bucket", "dir://relative/path"}, nil, "three slashes"},
+		{[]string{"serve", "--bucket", "s3://id:secret@name"}, nil, "credentials belong into the environment"},
+		{[]string{"serve", "--bucket", "dir:///path", "--bucket-path-style"}, nil, "--bucket-path-style means nothing"},
+		{[]string{"serve", "--bucket", "s3://name", "--bucket-endpoint", "http://host"}, nil, "--bucket-allow-http"},
+		{[]string{"serve", "--bucket", "s3://name", "--bucket-grace", "-1s"}, nil, "--bucket-grace"},
+		{[]string{"serve", "--bucket", "s3://name", "--bucket-disk-bytes", "0"}, nil, "--bucket-disk-bytes"},
+		{[]string{"serve", "--bucket", "s3://name", "--bucket-send-bytes", "0"}, nil, "--bucket-send-bytes"},
+		{[]string{"serve", "--bucket", "s3://name", "--bucket-publish-every", "0s"}, nil, "--bucket-publish-every"},
+		{[]string{"serve", "--bucket", "s3://name", "--bucket-read-timeout", "0s"}, nil, "--bucket-read-timeout"},
+		{[]string{"restore", "--store", "0", "a", "b"}, nil, "--store goes with --bucket"},
+		{[]string{"restore", "--bucket", "s3://name", "a", "b"}, nil, "2 arguments, want 1"},
+		{[]string{"check", "--bucket-region", "moon", "data"}, nil, "--bucket-region goes with --bucket"},
+		{[]string{"check", "--bucket", "s3://name", "--repair", "data"}, nil, "--repair"},
+		{[]string{"status", "data"}, nil, "usage"},
 	} {
 		var stdout, stderr bytes.Buffer
 		if code := run(test.args, test.env, &stdout, &stderr); code != exitUsage {
@@ -57,7 +75,7 @@ func TestBadSettingsAreUsageErrors(t *testing.T) {
 }
 
 func TestHelpGoesToStandardOutput(t *testing.T) {
-	for _, args := range [][]string{{"help"}, {"--help"}, {"serve", "--help"}, {"check", "--help"}, {"backup", "--help"}, {"restore", "--help"}, {"inspect", "--help"}, {"version"}} {
+	for _, args := range [][]string{{"help"}, {"--help"}, {"serve", "--help"}, {"check", "--help"}, {"backup", "--help"}, {"status", "--help"}, {"restore", "--help"}, {"inspect", "--help"}, {"version"}} {
 		var stdout, stderr bytes.Buffer
 		if code := run(args, nil, &stdout, &stderr); code != exitOK || stdout.Len() == 0 || stderr.Len() != 0 {
 			t.Errorf("%v: exit code %d, %d bytes out, %q", args, code, stdout.Len(), stderr.String())

@@ -33,14 +33,15 @@ const (
 )
 
 type controlOrder struct {
-	Command string `json:"command"` // "backup"
-	To      string `json:"to"`      // absolute
+	Command string `json:"command"`      // "backup" or "status"
+	To      string `json:"to,omitempty"` // of a backup; absolute
 }
 
 type controlAnswer struct {
 	Done   int64                `json:"done,omitempty"` // bytes
 	Total  int64                `json:"total,omitempty"`
 	Report *engine.BackupReport `json:"report,omitempty"`
+	Status *status              `json:"status,omitempty"`
 	Error  string               `json:"error,omitempty"`
 }
 
@@ -54,16 +55,19 @@ type control struct {
 	orders   sync.WaitGroup
 }
 
-// startControl opens the socket. The caller has the store open, so a socket that
+// startControl opens the socket, and begins to watch the bucket if there is one. The caller has the store open, so a socket that
 // is there already is of a process that is gone. A server without one serves all
 // the same.
 func startControl(e *engine.Engine, data string, log *slog.Logger) *control {
 	c := &control{engine: e, log: log}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if e.TierStats().Phase != engine.TierNone {
+		c.orders.Go(func() { watchTier(c.ctx, e, log) })
+	}
 	name := filepath.Join(data, controlName)
 	var err error
 	if c.listener, err = listenControl(name); err != nil {
-		log.Warn("no control socket: a backup has to wait until the server is stopped", "path", name, "error", err)
+		log.Warn("no control socket: nobody can ask for its status, and a backup has to wait until it is stopped", "path", name, "error", err)
 		return c
 	}
 	c.orders.Go(c.accept)
@@ -132,6 +136,11 @@ func (c *control) serve(conn net.Conn) {
 	var order controlOrder
 	if err := json.NewDecoder(io.LimitReader(conn, controlOrderMax)).Decode(&order); err != nil {
 		answer(controlAnswer{Error: fmt.Sprintf("malformed order: %v", err)})
+		return
+	}
+	if order == (controlOrder{Command: "status"}) {
+		s := statusOf(c.engine)
+		answer(controlAnswer{Status: &s})
 		return
 	}
 	if order.Command != "backup" || !filepath.IsAbs(order.To) {

@@ -110,7 +110,7 @@ func TestDirectoryTooDeepForASocket(t *testing.T) {
 	if !strings.Contains(log.String(), "longer than 103 bytes") {
 		t.Errorf("the log says: %s", log.String())
 	}
-	_, err := backUp(context.Background(), data, filepath.Join(t.TempDir(), "backup"), func(int64, int64) {})
+	_, err := backUp(context.Background(), data, filepath.Join(t.TempDir(), "backup"), &place{}, func(int64, int64) {})
 	if err == nil || !strings.Contains(err.Error(), "stop it first") {
 		t.Errorf("backup: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"tailrace/internal/bucket"
 	"tailrace/internal/checkpoint"
 	"tailrace/internal/manifest"
 	"tailrace/internal/vfs"
@@ -13,10 +14,12 @@ import (
 
 // dumps print the files of a store by kind. They need nothing but the file.
 var dumps = map[string]func(w io.Writer, r io.ReaderAt, size int64) error{
-	"wal":        wal.Dump,
-	"segment":    segment.Dump,
-	"checkpoint": checkpoint.Dump,
-	"manifest":   dumpManifest,
+	"wal":          wal.Dump,
+	"segment":      segment.Dump,
+	"checkpoint":   checkpoint.Dump,
+	"manifest":     whole(manifest.Dump),
+	"bucket-head":  whole(bucket.DumpHead),
+	"bucket-state": whole(dumpBucketState),
 }
 
 // inspect prints the parts of a file of ours.
@@ -28,7 +31,7 @@ func inspect(args []string, stdout, stderr io.Writer) int {
 	}
 	dump, ok := dumps[rest[0]]
 	if !ok {
-		fmt.Fprintf(stderr, "tailrace: unknown kind %q: want wal, segment, manifest or checkpoint\nusage: %s\n", rest[0], f.Name())
+		fmt.Fprintf(stderr, "tailrace: unknown kind %q: want wal, segment, manifest, checkpoint, bucket-head or bucket-state\nusage: %s\n", rest[0], f.Name())
 		return exitUsage
 	}
 	if err := inspectFile(rest[1], stdout, dump); err != nil {
@@ -51,16 +54,33 @@ func inspectFile(name string, stdout io.Writer, dump func(w io.Writer, r io.Read
 	return dump(stdout, f, size)
 }
 
-// manifestBytesMax is longer than any manifest that is written.
-const manifestBytesMax = 1 << 30
+// wholeBytesMax is longer than any file that is written of those that are read
+// whole.
+const wholeBytesMax = 1 << 30
 
-func dumpManifest(w io.Writer, r io.ReaderAt, size int64) error {
-	if size > manifestBytesMax {
-		return fmt.Errorf("file of %d bytes is no manifest", size)
+// whole makes a dump of one that takes all of a file.
+func whole(dump func(w io.Writer, b []byte) error) func(w io.Writer, r io.ReaderAt, size int64) error {
+	return func(w io.Writer, r io.ReaderAt, size int64) error {
+		if size > wholeBytesMax {
+			return fmt.Errorf("a file of %d bytes is none of that kind", size)
+		}
+		b, err := io.ReadAll(io.NewSectionReader(r, 0, size))
+		if err != nil {
+			return err
+		}
+		return dump(w, b)
 	}
-	b, err := io.ReadAll(io.NewSectionReader(r, 0, size))
+}
+
+// dumpBucketState prints a published state with what it says of the store.
+func dumpBucketState(w io.Writer, b []byte) error {
+	payload, err := bucket.DumpState(w, b)
 	if err != nil {
 		return err
 	}
-	return manifest.Dump(w, b)
+	state, err := manifest.DecodeState(payload)
+	if err != nil {
+		return err
+	}
+	return manifest.DumpState(w, &state)
 }

@@ -14,13 +14,16 @@ var version string
 const usage = `tailrace is a log database for durable streams.
 
 Usage:
-  tailrace serve [flags]             run the server
-  tailrace check DIR [--repair]      verify every checksum and record of a store, offline
-  tailrace backup DEST [--data DIR]  copy a store, also while a server serves it
-  tailrace restore SRC DIR           make a store of a backup
-  tailrace inspect KIND FILE         print a file: wal, segment, manifest or checkpoint
-  tailrace version                   print the version
-  tailrace help                      print this text
+  tailrace serve [flags]                 run the server
+  tailrace status [--data DIR] [--json]  ask a running server how it is, its bucket above all
+  tailrace check DIR [--repair]          verify every checksum and record of a store, offline
+  tailrace check DIR --bucket URL        the same, and that the bucket has what it should
+  tailrace backup DEST [--data DIR]      copy a store, also while a server serves it
+  tailrace restore SRC DIR               make a store of a backup
+  tailrace restore --bucket URL DIR      make a store of what is in a bucket
+  tailrace inspect KIND FILE             print a file: wal, segment, manifest, checkpoint, bucket-head or bucket-state
+  tailrace version                       print the version
+  tailrace help                          print this text
 
 A command with --help lists its flags. Every flag of serve can also be given in
 the environment: --log-file-bytes is TAILRACE_LOG_FILE_BYTES.
@@ -47,11 +50,13 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	case "serve":
 		return serve(rest, env, stdout, stderr)
 	case "check":
-		return check(rest, stdout, stderr)
+		return check(rest, env, stdout, stderr)
 	case "backup":
 		return backup(rest, env, stdout, stderr)
 	case "restore":
-		return restore(rest, stdout, stderr)
+		return restore(rest, env, stdout, stderr)
+	case "status":
+		return showStatus(rest, env, stdout, stderr)
 	case "inspect":
 		return inspect(rest, stdout, stderr)
 	case "version", "--version":

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -28,6 +31,18 @@ func offlineFlags(name string) *pflag.FlagSet {
 // parseOffline reads a command line with so many arguments beside the flags.
 // code is the exit code if the command ends with that, and -1 if not.
 func parseOffline(f *pflag.FlagSet, args []string, want int, stdout, stderr io.Writer) (rest []string, code int) {
+	return parseWith(f, args, func() error { return wants(f, want) }, stdout, stderr)
+}
+
+func wants(f *pflag.FlagSet, want int) error {
+	if f.NArg() != want {
+		return fmt.Errorf("%d arguments, want %d", f.NArg(), want)
+	}
+	return nil
+}
+
+// parseWith is parseOffline with another judge of what was given.
+func parseWith(f *pflag.FlagSet, args []string, judge func() error, stdout, stderr io.Writer) (rest []string, code int) {
 	err := f.Parse(args)
 	if errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprintf(stdout, "Usage:\n  %s\n", f.Name())
@@ -36,8 +51,8 @@ func parseOffline(f *pflag.FlagSet, args []string, want int, stdout, stderr io.W
 		}
 		return nil, exitOK
 	}
-	if err == nil && f.NArg() != want {
-		err = fmt.Errorf("%d arguments, want %d", f.NArg(), want)
+	if err == nil {
+		err = judge()
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "tailrace: %v\nusage: %s\n", err, f.Name())
@@ -47,11 +62,18 @@ func parseOffline(f *pflag.FlagSet, args []string, want int, stdout, stderr io.W
 }
 
 // check verifies a store that no server has open.
-func check(args []string, stdout, stderr io.Writer) int {
-	f := offlineFlags("check DIR [--repair]")
+func check(args, env []string, stdout, stderr io.Writer) int {
+	f := offlineFlags("check DIR [--repair] [--bucket URL]")
+	var in place
+	in.flags(f)
 	repair := f.Bool("repair", false, "finish what was interrupted and remove what it left; nothing is lost by that, and damage is refused")
 	lose := f.String("lose-streams-in", "", "segment file that is damaged: delete the streams that may miss something, as --repair lists them, and keep the rest")
-	rest, code := parseOffline(f, args, 1, stdout, stderr)
+	rest, code := parseWith(f, args, func() error {
+		if in.url != "" && (*repair || *lose != "") {
+			return errors.New("--bucket does not go with --repair or --lose-streams-in, which have to do with the disk alone")
+		}
+		return errors.Join(in.complete(f, env), wants(f, 1))
+	}, stdout, stderr)
 	if code >= 0 {
 		return code
 	}
@@ -66,6 +88,39 @@ func check(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, err)
 	}
 	printReport(stdout, report)
+	if in.url == "" {
+		return exitOK
+	}
+	return audit(rest[0], &in, stdout, stderr)
+}
+
+// audit compares a store with its bucket.
+func audit(dir string, in *place, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	bucket, err := in.open(ctx)
+	if err != nil {
+		return misused(stderr, err)
+	}
+	a, err := engine.AuditBucket(ctx, engine.Options{Dir: dir, Tier: &engine.TierOptions{Bucket: bucket}})
+	if err != nil {
+		return failBucket(stderr, err)
+	}
+	fmt.Fprintf(stdout, "bucket: %d objects with %d bytes, %d more on their way, %d to be deleted\n", a.Objects, a.Bytes, a.Unsent, a.Doomed)
+	for _, name := range a.Orphans {
+		fmt.Fprintf(stdout, "orphan: %s\n", name)
+	}
+	if len(a.Orphans) > 0 {
+		fmt.Fprintf(stdout, "%d objects in the bucket belong to nothing that this store knows: they cost space, and may be deleted unless another directory of the store uses the bucket\n", len(a.Orphans))
+	}
+	for _, why := range a.Lost {
+		fmt.Fprintf(stderr, "lost: %s\n", why)
+	}
+	if len(a.Lost) > 0 {
+		fmt.Fprintf(stderr, "tailrace: %d objects are not in the bucket as they should be\n", len(a.Lost))
+		return exitFailed
+	}
+	fmt.Fprintln(stdout, "nothing lost in the bucket")
 	return exitOK
 }
 
@@ -135,6 +190,22 @@ func printDamage(w io.Writer, d *engine.DamageError) {
 	fmt.Fprintln(w, "a backup has what is missing; without one, --lose-streams-in SEGMENT deletes the streams of one damaged segment that are named above")
 }
 
+// misused says what is wrong with a command line that could be read.
+func misused(stderr io.Writer, err error) int {
+	fmt.Fprintln(stderr, "tailrace:", err)
+	return exitUsage
+}
+
+// failBucket is fail for what has to do with a bucket: one that cannot be used
+// as it was given is a matter of the command line.
+func failBucket(stderr io.Writer, err error) int {
+	err, unusable := explain(err)
+	if unusable {
+		return misused(stderr, err)
+	}
+	return fail(stderr, err)
+}
+
 // fail says why a command failed, and where the first fault is if that is known.
 func fail(stderr io.Writer, err error) int {
 	fmt.Fprintln(stderr, "tailrace:", err)
@@ -147,9 +218,16 @@ func fail(stderr io.Writer, err error) int {
 func printReport(w io.Writer, r engine.Report) {
 	at := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 	fmt.Fprintf(w, "store %s, created %s\n", r.Store, at(r.Created))
-	fmt.Fprintf(w, "%d log files, %d frames, %d records, the last at %s\n", r.Files, r.Frames, r.Records, at(r.LastAt))
+	if r.Files > 0 {
+		fmt.Fprintf(w, "%d log files, %d frames, %d records, the last at %s\n", r.Files, r.Frames, r.Records, at(r.LastAt))
+	} else {
+		fmt.Fprintln(w, "no log yet")
+	}
 	fmt.Fprintf(w, "%d segments in %d layers: %d runs of streams, %d of them dead, %d bytes of %d raw\n",
 		r.Segments, r.Layers, r.Runs, r.Dead, r.Stored, r.Raw)
+	if r.Remote > 0 {
+		fmt.Fprintf(w, "%d of the segments have their blocks in the bucket, where they were not looked at\n", r.Remote)
+	}
 	fmt.Fprintf(w, "%d streams, %d appends in the log alone\n", r.Streams, r.Appends)
 	if r.Torn != nil {
 		fmt.Fprintf(w, "torn tail in %s at byte %d (%s): nobody was told of it, and the next start cuts it\n",

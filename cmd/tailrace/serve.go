@@ -33,8 +33,20 @@ func serve(args, env []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	c.limitMemory(env)
-	if err := c.run(log); err != nil {
+	if c.place.url != "" {
+		if c.bucket, err = c.place.open(context.Background()); err != nil {
+			fmt.Fprintf(stderr, "tailrace serve: %v\n", err)
+			return exitUsage
+		}
+	}
+	err, unusable := explain(c.run(log))
+	if err != nil {
 		log.Error("server ended", "error", err)
+	}
+	switch {
+	case unusable:
+		return exitUsage
+	case err != nil:
 		return exitFailed
 	}
 	return exitOK

@@ -5,6 +5,13 @@ const tiny = [
   ...["--block-cache-bytes", "65536", "--long-poll-timeout", "1.5s"],
 ]
 
+// The same, and what a segment holds leaves the disk as soon as it is in the bucket.
+const tier = [
+  ...tiny,
+  ...["--flush-age", "100ms", "--bucket-disk-bytes", "65536", "--bucket-cache-bytes", "65536", "--bucket-send-bytes", "1"],
+  ...["--bucket-publish-every", "500ms", "--bucket-grace", "0s"],
+]
+
 export const configurations = [
   // The suite's long-poll timeout test gives up after 5 s and passes when the server waits longer,
   // so it only means something with a short timeout.
@@ -22,6 +29,17 @@ export const configurations = [
   {
     name: "portable-tiny",
     flags: ["--portable", ...tiny],
+    longPollTimeoutMs: 1500,
+    testTimeoutMs: 20_000,
+    flushes: true,
+  },
+
+  // Most of what the tests read is in a bucket, and much of that not in the cache.
+  { name: "tier", flags: tier, bucket: true, longPollTimeoutMs: 1500, testTimeoutMs: 20_000, flushes: true },
+  {
+    name: "portable-tier",
+    flags: ["--portable", ...tier],
+    bucket: true,
     longPollTimeoutMs: 1500,
     testTimeoutMs: 20_000,
     flushes: true,

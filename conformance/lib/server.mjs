@@ -1,13 +1,14 @@
 // One tailrace process: started on a port and a directory of its own, killed or drained, and
 // started again on the same two.
-import { spawn } from "node:child_process"
-import { once } from "node:events"
+import { execFile, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
+import { promisify } from "node:util"
 import { atExit } from "./cleanup.mjs"
+import { Gateway } from "./gateway.mjs"
+import { freePort } from "./port.mjs"
 
 const readyMs = 20_000 // a start that recovers a few MiB takes milliseconds; a stuck one must not hang the run
 const drainMs = 5_000 // the promise of serve: SIGTERM ends within 5 s
@@ -19,16 +20,21 @@ export class Server {
   #log = ""
 
   // create starts nothing yet. binary is the path of the program, flags follow those of the
-  // address and the directory.
-  static async create({ binary, flags = [] }) {
+  // address and the directory. With bucket the server gets one of an S3 server of its own.
+  static async create({ binary, flags = [], bucket = false }) {
     const server = new Server()
     server.binary = binary
     server.flags = flags
     server.port = await freePort()
     server.url = `http://127.0.0.1:${server.port}`
     server.home = mkdtempSync(join(tmpdir(), "tailrace-conformance-"))
+    if (bucket) {
+      server.gateway = await Gateway.create(server.home)
+      server.flags = [...flags, ...server.gateway.place]
+    }
     server.discard = atExit(() => {
       server.#child?.kill("SIGKILL")
+      server.gateway?.kill()
       rmSync(server.home, { recursive: true, force: true, maxRetries: 5 })
     })
     return server
@@ -37,7 +43,7 @@ export class Server {
   // spawn starts the process and does not wait for it to answer.
   spawn() {
     const args = ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", join(this.home, "data"), ...this.flags]
-    const child = spawn(this.binary, args, { stdio: ["ignore", "pipe", "pipe"], cwd: this.home })
+    const child = spawn(this.binary, args, { stdio: ["ignore", "pipe", "pipe"], cwd: this.home, env: this.#env })
     this.#child = child
     for (const pipe of [child.stdout, child.stderr]) {
       pipe.setEncoding("utf8")
@@ -57,6 +63,7 @@ export class Server {
 
   // start spawns the process and returns when it answers HTTP with anything at all.
   async start() {
+    await this.gateway?.start()
     this.spawn()
     await this.ready()
   }
@@ -108,31 +115,36 @@ export class Server {
       clearTimeout(timer)
       if (!wrong && how.code !== 0) wrong = `the server ended with ${JSON.stringify(how)} after SIGTERM`
     }
+    if (!wrong && this.gateway) wrong = await this.#audit()
     this.discard()
     return wrong
+  }
+
+  // status is what the running server says of itself.
+  async status() {
+    const { stdout } = await this.#run("status", "--json", "--data", join(this.home, "data"))
+    return JSON.parse(stdout)
+  }
+
+  // audit compares the store with its bucket, and answers what is wrong.
+  async #audit() {
+    try {
+      const { stdout } = await this.#run("check", join(this.home, "data"), ...this.gateway.place)
+      return stdout.includes("orphan") || !stdout.includes("nothing lost in the bucket") ? `the bucket is not clean:\n${stdout}` : ""
+    } catch (err) {
+      return `check of the bucket: ${err.message}`
+    }
+  }
+
+  #run(...args) {
+    return promisify(execFile)(this.binary, args, { cwd: this.home, env: this.#env, timeout: readyMs })
+  }
+
+  get #env() {
+    return { ...process.env, ...this.gateway?.env }
   }
 
   get log() {
     return this.#log
   }
-}
-
-// freePort looks below the ephemeral range of the usual systems (from 32768). A port inside it
-// could become the source port of somebody's connection while the server is down between two
-// starts, or of a client's own retry to that very port, which then connects to itself.
-async function freePort() {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const probe = createServer()
-    probe.listen({ port, host: "127.0.0.1" })
-    try {
-      await once(probe, "listening")
-    } catch {
-      continue
-    }
-    probe.close()
-    await once(probe, "close")
-    return port
-  }
-  throw new Error("server: no free port between 20000 and 32000")
 }

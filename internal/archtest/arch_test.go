@@ -37,7 +37,8 @@ var graph = map[string][]string{
 		"internal/objstore", "internal/remote", "internal/stream", "internal/vfs", "segment", "wal"},
 	"internal/evloop": {},
 	"server":          {"engine", "internal/evloop", "internal/jsonmode", "internal/sse", "internal/stream"},
-	"cmd/tailrace":    {"engine", "internal/checkpoint", "internal/frame", "internal/manifest", "internal/vfs", "segment", "server", "wal"},
+	"cmd/tailrace": {"engine", "internal/bucket", "internal/checkpoint", "internal/frame", "internal/manifest", "internal/objstore",
+		"internal/objstore/dir", "internal/objstore/s3", "internal/vfs", "segment", "server", "wal"},
 
 	"internal/objstore":          {"internal/frame"},
 	"internal/objstore/mem":      {"internal/frame", "internal/objstore"},

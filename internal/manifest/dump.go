@@ -52,6 +52,13 @@ func dump(out io.Writer, b []byte) error {
 	return nil
 }
 
+// DumpState writes an annotated listing of a state that is in no manifest file.
+func DumpState(w io.Writer, s *State) error {
+	out := bufio.NewWriter(w)
+	dumpState(out, s)
+	return out.Flush()
+}
+
 func dumpFrame(out io.Writer, f scanned) {
 	fmt.Fprintf(out, "frame at %d\n", f.at)
 	fmt.Fprintf(out, "  %v, seq %d, chain %08x, crc %08x, payload %d bytes, file %d bytes\n", f.Kind, f.Seq, f.Chain, f.CRC, f.Length, f.Size)
