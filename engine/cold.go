@@ -147,6 +147,7 @@ func (e *Engine) readRun(h how, seg *segmentFile, sp span, r *ReadRequest, res *
 		return true, &frame.CorruptError{Path: seg.path, Reason: fmt.Sprintf("run of stream %d begins at %d, and what comes before is missing from %d on", sp.id, run.Start, res.Next)}
 	}
 	seg.used.Store(e.clockMS.Load())
+	h = h.after(res)
 	reader, err := e.readerOf(seg, h, &run, uint64(res.Next), *budget)
 	if err != nil {
 		return false, err
@@ -162,7 +163,12 @@ func (e *Engine) readRun(h how, seg *segmentFile, sp span, r *ReadRequest, res *
 		}
 		stop = blockAfter(&run, uint64(res.Next))
 	}
-	load := func(b segment.Handle) (*segment.Block, error) { return e.block(h, seg.info.ID, reader, b) }
+	load := func(b segment.Handle) (*segment.Block, error) {
+		if next := h.after(res); next.near && !h.near {
+			return e.block(next, seg.info.ID, seg.in(next), b)
+		}
+		return e.block(h, seg.info.ID, reader, b)
+	}
 	err = reader.Appends(&run, uint64(res.Next), load, func(body []byte, end uint64) bool {
 		if end > sp.to {
 			return false
