@@ -58,3 +58,62 @@ func TestTierStatsSayWhatARestoreWouldLose(t *testing.T) {
 		t.Errorf("%s is read as %+v, %v", b, back, err)
 	}
 }
+
+// TestRequestsOfAPublicationAreCounted holds the cost model of the documentation
+// against what is asked: two requests for each object, one for the head; a
+// round of deletions looks at the head once; a cold first byte is one read.
+func TestRequestsOfAPublicationAreCounted(t *testing.T) {
+	f := startTier(t, nil)
+	count := func() (puts, heads, reads, deletes int64) {
+		sum := func(op string) (n int64) {
+			for _, c := range f.TierStats().Requests[op] {
+				n += c
+			}
+			return n
+		}
+		return sum(objstore.OpPut), sum(objstore.OpHead), sum(objstore.OpReadAt), sum(objstore.OpDelete)
+	}
+	want(t, f.Engine, stream.Created, create("s", "text/plain", "a first byte"))
+	settle(t, f.Engine)
+	f.clock.advance(2e9)
+	if err := f.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	p, h, r, d := count()
+	if err := f.Tier(); err != nil {
+		t.Fatal(err)
+	}
+	const objects = 3 // segment, stream table, state
+	np, nh, nr, nd := count()
+	if np-p != objects+1 || nh-h != objects || nr != r || nd != d {
+		t.Errorf("a publication took %d puts, %d heads, %d reads, %d deletes", np-p, nh-h, nr-r, nd-d)
+	}
+	if err := f.evict(); err != nil {
+		t.Fatal(err)
+	}
+	p, h, r, d = count()
+	f.same(map[string]string{"s": "a first byte"})
+	f.same(map[string]string{"s": "a first byte"})
+	np, nh, nr, nd = count()
+	if np != p || nh != h || nr-r != 1 || nd != d {
+		t.Errorf("two cold reads took %d puts, %d heads, %d reads, %d deletes", np-p, nh-h, nr-r, nd-d)
+	}
+	// A table and a state take the place of others, the segment is dead: what went
+	// is deleted in one round.
+	want(t, f.Engine, stream.Deleted, func(e *Engine) Ticket { return e.Delete("s") })
+	settle(t, f.Engine)
+	for _, step := range []func() error{f.Flush, f.Merge} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.clock.advance(2e9)
+	p, h, r, d = count()
+	if err := f.Tier(); err != nil {
+		t.Fatal(err)
+	}
+	np, nh, nr, nd = count()
+	if np-p != 3 || nh-h != 2+1 || nr-r != 1 || nd-d != 2 {
+		t.Errorf("a publication and a round of deletions took %d puts, %d heads, %d reads, %d deletes", np-p, nh-h, nr-r, nd-d)
+	}
+}
