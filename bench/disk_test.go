@@ -100,6 +100,7 @@ type storeOptions struct {
 	FlushBytes      int64
 	BlockCacheBytes int64
 	LogFileBytes    int64
+	SegmentBytes    int64
 	MergeFanIn      int
 }
 
@@ -109,7 +110,7 @@ func (o storeOptions) engine(dir string) engine.Options {
 	}
 	return engine.Options{
 		Dir: dir, MemoryBytes: o.MemoryBytes, FrameBytesMax: o.FrameBytesMax, FlushBytes: o.FlushBytes,
-		BlockCacheBytes: o.BlockCacheBytes, LogFileBytes: o.LogFileBytes, MergeFanIn: o.MergeFanIn,
+		BlockCacheBytes: o.BlockCacheBytes, LogFileBytes: o.LogFileBytes, SegmentBytes: o.SegmentBytes, MergeFanIn: o.MergeFanIn,
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"tailrace/engine"
+	"tailrace/internal/objstore/faultobj"
 	"tailrace/server"
 )
 
@@ -32,6 +33,7 @@ type role struct {
 	Floor   *answer // what to answer, if it is the floor
 	File    string  // what to send, if it is the floor of large reads
 	Live    int     // so many live readers may stay for as long as they like
+	Tier    *tierRole
 
 	Portable        bool          // a goroutine for each connection
 	SyncDelay       time.Duration // of each sync of the log
@@ -54,6 +56,7 @@ type order struct {
 	Many           *manyOrder // append to many streams
 	Cold           *coldOrder // read some of them
 	Flush          bool
+	Misbehave      *bool  // the bucket begins to fail, or ends
 	Collect        bool   // collect garbage before the state is taken
 	Profile        string // begin a CPU profile
 	ProfileEnd     bool
@@ -80,6 +83,7 @@ type state struct {
 	FramesEncoded uint64 // events put together for SSE readers, and sent to one
 	FramesSent    uint64
 	Audience      *audienceState
+	Bucket        requests
 	Failure       string
 }
 
@@ -88,8 +92,10 @@ type actor struct {
 	addr     string
 	opened   time.Duration
 	fs       countFS
-	engine   *engine.Engine // nil for the floor, as is server
-	server   *server.Server // nil without HTTP
+	engine   *engine.Engine   // nil for the floor, as is server
+	server   *server.Server   // nil without HTTP
+	bucket   *countBucket     // nil without a tier
+	faults   *faultobj.Bucket // nil without faults
 	cold     *coldResult
 	audience *audience // nil if it is not one
 	seen     audienceState
@@ -156,6 +162,11 @@ func (a *actor) start(r role) (err error) {
 	o := r.Options.engine(r.Dir)
 	a.fs.delay = r.SyncDelay
 	o.FS, o.Manual = a.fs, r.Manual
+	if r.Tier != nil {
+		if o.Tier, err = r.Tier.engine(a); err != nil {
+			return err
+		}
+	}
 	if r.Limited {
 		debug.SetMemoryLimit(o.MemoryBytes)
 	}
@@ -227,6 +238,8 @@ func (a *actor) obey(o order) error {
 		a.cold, err = o.Cold.obey(a.engine, a.fs.counts)
 	case o.Flush:
 		err = a.engine.Flush()
+	case o.Misbehave != nil:
+		err = a.misbehave(*o.Misbehave)
 	case o.Audience != nil:
 		a.seen, err = a.audience.obey(o.Audience)
 	}
@@ -273,6 +286,9 @@ func (a *actor) state(err error) state {
 	if a.server != nil {
 		s.LiveReaders, s.Connections = a.server.LiveReaders(), a.server.Connections()
 		s.FramesEncoded, s.FramesSent = frames(a.server)
+	}
+	if a.bucket != nil {
+		s.Bucket = a.bucket.requests()
 	}
 	if a.audience != nil {
 		s.Audience = &a.seen

@@ -32,6 +32,9 @@ func (c content) cold(r *stream.Create) bool {
 	if a := c.anchor; a != nil && a.source == s.ID && a.after == at {
 		return false
 	}
+	if at < s.Start() {
+		return false // that is dropped, which deciding finds out
+	}
 	return at < s.Tail && c.engine.plan(s, at, s.Tail, nil)
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"sync"
 
+	"tailrace/internal/remote"
 	"tailrace/segment"
 )
 
@@ -38,6 +39,7 @@ type blockEntry struct {
 
 type blockLoad struct {
 	done  chan struct{}
+	near  bool // it asks nothing of the bucket
 	block *segment.Block
 	err   error
 }
@@ -52,8 +54,10 @@ func newBlockCache(max int64) *blockCache {
 	}
 }
 
-// get returns the block, and loads it if it is not there. Errors are not kept.
-func (c *blockCache) get(key blockKey, load func() (*segment.Block, error)) (*segment.Block, error) {
+// get returns the block, and loads it if it is not there. Errors are not kept. Who
+// is near does not wait for somebody who may have to wait for the bucket: that is
+// remote.ErrNotCached.
+func (c *blockCache) get(key blockKey, near bool, load func() (*segment.Block, error)) (*segment.Block, error) {
 	c.mu.Lock()
 	if at := c.entries[key]; at != nil {
 		block := c.hit(at)
@@ -62,10 +66,13 @@ func (c *blockCache) get(key blockKey, load func() (*segment.Block, error)) (*se
 	}
 	if l := c.loading[key]; l != nil {
 		c.mu.Unlock()
+		if near && !l.near {
+			return nil, remote.ErrNotCached
+		}
 		<-l.done
 		return l.block, l.err
 	}
-	l := &blockLoad{done: make(chan struct{})}
+	l := &blockLoad{done: make(chan struct{}), near: near}
 	c.loading[key] = l
 	c.mu.Unlock()
 

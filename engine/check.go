@@ -61,7 +61,8 @@ func checkStore(o Options) (Report, error) {
 }
 
 // checkSegments verifies the segments, and that the runs of each stream follow
-// each other without gap or overlap from its base to where the log goes on.
+// each other without gap or overlap from its base to where the log goes on. Below
+// the floor anything may be missing.
 func (e *Engine) checkSegments(r *Report) error {
 	next := make(map[uint64]uint64) // stream → end of its runs so far
 	r.Layers = len(e.version.layers)
@@ -93,7 +94,7 @@ func (e *Engine) checkSegments(r *Report) error {
 		if !ok {
 			end = uint64(s.Base())
 		}
-		if want := uint64(storedOf(s)); end != want && !s.Gone {
+		if want := uint64(storedOf(s)); end != want && want > e.floorOf(s) && !s.Gone {
 			return &frame.CorruptError{Path: e.opts.Dir, Reason: fmt.Sprintf("the segments have stream %d up to %d, the log goes on at %d", s.ID, end, want)}
 		}
 	}
@@ -120,7 +121,7 @@ func (e *Engine) checkRun(in *segmentFile, run *segment.Run, next map[uint64]uin
 	case run.JSON != s.JSON:
 		return corrupt("run of stream %d: JSON is %t, of the stream %t", run.Stream, run.JSON, s.JSON)
 	// Of a stream that only its forks read, a merge may have dropped the end.
-	case run.Start != want && (!s.Gone || run.Start < want):
+	case run.Start != want && (!s.Gone && run.Start > e.floorOf(s) || run.Start < want):
 		return corrupt("run of stream %d begins at %d instead of %d", run.Stream, run.Start, want)
 	case run.End > uint64(storedOf(s)):
 		return corrupt("run of stream %d ends at %d, beyond %d, where the log goes on", run.Stream, run.End, storedOf(s))

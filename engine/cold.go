@@ -51,12 +51,16 @@ func (e *Engine) plan(s *stream.Stream, from, to stream.Offset, spans *[]span) b
 // never Cold. Bytes that do not verify are DataCorrupt, a bucket that does not
 // answer in time is Unavailable.
 func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
-	for from := r.From; ; {
+	from, begun := stream.Offset(0), false
+	for {
 		e.mu.Lock()
 		res, s, t := e.beginRead(&r)
 		if s == nil {
 			e.mu.Unlock()
 			return res, t
+		}
+		if !begun {
+			from, begun = r.From, true
 		}
 		res.From = min(from, res.Tail)
 		var spans []span
@@ -143,6 +147,7 @@ func (e *Engine) readRun(h how, seg *segmentFile, sp span, r *ReadRequest, res *
 		return true, &frame.CorruptError{Path: seg.path, Reason: fmt.Sprintf("run of stream %d begins at %d, and what comes before is missing from %d on", sp.id, run.Start, res.Next)}
 	}
 	seg.used.Store(e.clockMS.Load())
+	h = h.after(res)
 	reader, err := e.readerOf(seg, h, &run, uint64(res.Next), *budget)
 	if err != nil {
 		return false, err
@@ -158,7 +163,12 @@ func (e *Engine) readRun(h how, seg *segmentFile, sp span, r *ReadRequest, res *
 		}
 		stop = blockAfter(&run, uint64(res.Next))
 	}
-	load := func(b segment.Handle) (*segment.Block, error) { return e.block(h, seg.info.ID, reader, b) }
+	load := func(b segment.Handle) (*segment.Block, error) {
+		if next := h.after(res); next.near && !h.near {
+			return e.block(next, seg.info.ID, seg.in(next), b)
+		}
+		return e.block(h, seg.info.ID, reader, b)
+	}
 	err = reader.Appends(&run, uint64(res.Next), load, func(body []byte, end uint64) bool {
 		if end > sp.to {
 			return false
@@ -207,7 +217,7 @@ func (e *Engine) readStored(from *segment.Reader, run *segment.Run, sp span, res
 // block returns a decoded block, from the cache if it is there.
 func (e *Engine) block(h how, id uint64, from *segment.Reader, at segment.Handle) (*segment.Block, error) {
 	for {
-		b, err := e.blocks.get(blockKey{id, at.Pos}, func() (*segment.Block, error) { return from.ReadBlock(at) })
+		b, err := e.blocks.get(blockKey{id, at.Pos}, h.near, func() (*segment.Block, error) { return from.ReadBlock(at) })
 		// Who waits for somebody that must not ask the bucket asks it himself.
 		if !errors.Is(err, remote.ErrNotCached) || h.near {
 			return b, err

@@ -12,6 +12,23 @@ import (
 	"tailrace/segment"
 )
 
+// mayBeFar reports whether a segment that has left the disk has something of a
+// stream that a read may want. Engine.mu is held.
+func (e *Engine) mayBeFar(s *stream.Stream, from, to stream.Offset) bool {
+	var spans []span
+	e.plan(s, from, to, &spans)
+	for _, sp := range spans {
+		for i := range e.version.layers {
+			for _, seg := range e.version.layers[i].find(sp.id) {
+				if seg.far != nil && seg.reader.Has(sp.id) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // settleNear ends a read that asked nothing of the bucket. What it has found
 // before it needed the bucket is an answer; an error that is left is one for
 // which the bucket may know a way out.

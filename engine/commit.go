@@ -106,11 +106,14 @@ func (e *Engine) stage(class wal.Class, rec *stream.Record) (*batchInfo, stream.
 		if rec.Close {
 			e.gatePath(info, l.stream.Path)
 		}
-	case stream.KindCreate, stream.KindDelete, stream.KindExpire:
+	case stream.KindCreate, stream.KindDelete, stream.KindExpire, stream.KindChange, stream.KindTrim:
 		e.gatePath(info, l.stream.Path)
 	}
 	for _, removed := range effect.Removed {
 		e.forget(info, removed)
+	}
+	if raises(rec) {
+		e.release(effect.Stream, e.dropStaged)
 	}
 	return info, stream.None
 }
@@ -135,6 +138,9 @@ func (e *Engine) apply(rec *stream.Record) (stream.Effect, *local, error) {
 		e.mark(effect.Stream)
 	}
 	e.weigh(effect.Stream, before)
+	if l.due == 0 && rec.Kind == stream.KindAppend && effect.Stream.KeepAge() != 0 || rec.Kind == stream.KindChange {
+		e.reschedule(l)
+	}
 	return effect, l, nil
 }
 
@@ -190,7 +196,9 @@ func (e *Engine) weigh(s *stream.Stream, before weight) {
 // weight is what a stream takes of the memory beside its fixed part.
 type weight struct{ text, producers int }
 
-func weightOf(s *stream.Stream) weight { return weight{s.TextBytes(), s.Producers()} }
+func weightOf(s *stream.Stream) weight {
+	return weight{s.TextBytes() + s.RetentionBytes(), s.Producers()}
+}
 
 // unweigh is weigh for a stream that left the table.
 func (e *Engine) unweigh(s *stream.Stream) {
@@ -209,9 +217,7 @@ func (e *Engine) forget(info *batchInfo, s *stream.Stream) {
 	l := e.local(s)
 	for _, entry := range l.index.All() {
 		e.appends--
-		if !e.frames.drop(entry) {
-			e.inflight[entry.Frame-e.durable-1].dead += int(entry.Len)
-		}
+		e.dropStaged(entry)
 	}
 	e.unweigh(s)
 	l.index = index.Index{}

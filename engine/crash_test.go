@@ -93,7 +93,9 @@ type crashes struct {
 	work   *workload
 	tally  *tally
 	large  bool // some appends are larger than a block can be
+	parted bool // segments are so small that streams are divided
 
+	tier     *tierWorld  // or nil
 	faults   *faultfs.FS // of this life
 	ended    func(*faultfs.FS)
 	full     bool   // the disk is
@@ -124,6 +126,7 @@ func newCrashes(seed uint64, all *tally) *crashes {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	r := &crashes{rng: rng, clock: newFakeClock(), disk: memfs.New(), oracle: newOracle(), tally: all}
 	r.work = newWorkload(rng, r.clock)
+	r.parted = seed%4 == 1
 	if r.large = seed%32 == 7; r.large {
 		r.work.largeBody = 1<<20 + 5000
 	}
@@ -135,6 +138,13 @@ func (r *crashes) options(fs vfs.FS) Options {
 	o.SoloMinBytes = 1000
 	if r.large {
 		o.LogFileBytes, o.BodyBytesMax = 4<<20, 1<<20+64<<10
+	}
+	if r.parted {
+		o.SegmentBytes = 400
+	}
+	if r.tier != nil {
+		o.Tier = r.tier.options()
+		o.BlockCacheBytes = 2 << 10 // so that reads go further
 	}
 	return o
 }
@@ -155,13 +165,13 @@ func (r *crashes) life(steps int) (done int, err error) {
 	r.faults = faultfs.New(r.disk)
 	kept := len(r.disk.Snapshot()["store/BALLAST"])
 	r.ballast = max(r.ballast, kept)
-	e, err := Open(r.options(r.faults))
+	e, err := r.openTiered(r.faults)
 	if r.full && kept < r.ballast && errors.Is(err, vfs.ErrNoSpace) {
 		// Opening takes room, and of what is kept for that too much is used up.
 		r.tally.noRoom.Add(1)
 		r.lift()
 		r.faults = faultfs.New(r.disk)
-		e, err = Open(r.options(r.faults))
+		e, err = r.openTiered(r.faults)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: open: %w", errLaw, err)
@@ -169,7 +179,12 @@ func (r *crashes) life(steps int) (done int, err error) {
 	if err := r.check(e); err != nil {
 		return 0, err
 	}
-	e.tap = r.oracle.tap
+	e.tap = func(batch uint64, head, body []byte) {
+		if stream.Kind(head[0]) == stream.KindTrim {
+			r.tally.dropped.Add(1)
+		}
+		r.oracle.tap(batch, head, body)
+	}
 	if err := r.retry(e); err != nil {
 		return 0, err
 	}
@@ -193,6 +208,11 @@ func (r *crashes) life(steps int) (done int, err error) {
 // arm makes an I/O operation of the coming run fail or be the last one.
 func (r *crashes) arm() {
 	at := r.faults.Calls() + 1 + r.rng.IntN([]int{60, 400, 2000}[r.rng.IntN(3)])
+	if w := r.tier; w != nil {
+		if w.cutAt = 0; r.rng.IntN(3) == 0 {
+			w.cutAt, w.after = w.calls+1+r.rng.IntN([]int{10, 60, 300}[r.rng.IntN(3)]), r.rng.IntN(2) == 0
+		}
+	}
 	switch r.rng.IntN(3) {
 	case 0: // power is lost after this operation
 		r.faults.Inject(func(op faultfs.Op) faultfs.Fault {
@@ -240,6 +260,9 @@ func (r *crashes) end(e *Engine) error {
 
 // crash loses power.
 func (r *crashes) crash() {
+	if r.tier != nil {
+		r.tier.cutAt = 0
+	}
 	r.retries = r.retries[:0]
 	for _, p := range r.pending {
 		if p.append.Producer.ID != "" {
@@ -271,7 +294,7 @@ func (r *crashes) crashInOpen() error {
 	at := 1 + r.rng.IntN(60)
 	faults.Inject(func(op faultfs.Op) faultfs.Fault { return faultfs.Fault{StopAfter: op.N >= at} })
 	r.faults = faults
-	e, err := Open(r.options(faults))
+	e, err := r.openTiered(faults)
 	if err == nil {
 		err = r.check(e)
 	}

@@ -95,7 +95,7 @@ func (r *crashes) compare(e *Engine) error {
 		return nil
 	}
 	err := r.same(e)
-	if errors.Is(err, faultfs.ErrStopped) {
+	if errors.Is(err, faultfs.ErrStopped) || r.faults.Stopped() && errors.Is(err, errInjected) {
 		return nil // power is lost already
 	}
 	return err

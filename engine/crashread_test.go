@@ -6,6 +6,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"tailrace/internal/objstore/faultobj"
 	"tailrace/internal/stream"
 )
 
@@ -23,8 +24,9 @@ func (r *crashes) read(e *Engine) error {
 		BytesMax: []int{1, 50, 4000, 20000, 0}[r.rng.IntN(5)],
 	}
 	if s != nil {
-		all = r.oracle.view(s)
+		all = r.oracle.shown(s)
 		req.From = r.from(s, all)
+		req.Earliest = r.rng.IntN(6) == 0
 	}
 	res, t := e.Read(req)
 	if res.Cold {
@@ -32,7 +34,9 @@ func (r *crashes) read(e *Engine) error {
 		if len(res.Parts) > 0 {
 			return fmt.Errorf("%w: read %+v is cold and has bytes", errLaw, req)
 		}
-		res, t = e.ReadCold(req)
+		if res, t = r.readCold(e, req); r.excused(t) {
+			return nil
+		}
 	}
 	want := stream.OK
 	switch {
@@ -48,6 +52,11 @@ func (r *crashes) read(e *Engine) error {
 		want = stream.NotFound
 	case s.Gone:
 		want = stream.Gone
+	case !req.Earliest && min(req.From, s.Tail) < s.Start():
+		if want = stream.OffsetTrimmed; t.Start != s.Start() {
+			return fmt.Errorf("%w: read %+v is told to begin at %d, it should be %d", errLaw, req, t.Start, s.Start())
+		}
+		r.tally.refused.Add(1)
 	}
 	switch {
 	case t.Code != want:
@@ -55,12 +64,44 @@ func (r *crashes) read(e *Engine) error {
 	case want != stream.OK:
 		return nil
 	}
+	if req.Earliest {
+		req.From = s.Start()
+	}
 	if err := r.judge(&req, &res, s, all); err != nil {
 		return fmt.Errorf("%w: read %+v: from %d to %d of %d, %d parts, %d stored bytes: %w",
 			errLaw, req, res.From, res.Next, res.Tail, len(res.Parts), len(res.Stored), err)
 	}
 	r.shown[path] = shown{id: res.ID, tail: res.Tail, closed: res.Closed}
 	return nil
+}
+
+// readCold reads from the disk and the bucket, which may be in trouble.
+func (r *crashes) readCold(e *Engine, req ReadRequest) (ReadResult, Ticket) {
+	if r.tier == nil {
+		return e.ReadCold(req)
+	}
+	if r.rng.IntN(2) == 0 {
+		r.tier.trouble()
+		defer r.tier.calm()
+	}
+	before := e.tier.cache.Stats().Requests
+	defer func() { r.tier.seen.farReads.Add(int64(e.tier.cache.Stats().Requests - before)) }()
+	return e.ReadCold(req)
+}
+
+// excused tells that a read failed because of the bucket.
+func (r *crashes) excused(t Ticket) bool {
+	switch {
+	case r.tier == nil:
+		return false
+	case t.Code == stream.Unavailable:
+		r.tier.seen.unavailable.Add(1)
+		return true
+	case t.Code == stream.DataCorrupt && r.tier.rates[faultobj.Corrupt] > 0:
+		r.tier.seen.corrupt.Add(1)
+		return true
+	}
+	return false
 }
 
 // from is where a reader may begin: at the ends of appends, near them, at both

@@ -45,7 +45,11 @@ func (r *crashes) step(e *Engine) error {
 	case n < 79:
 		return r.compare(e)
 	case n < 88:
-		return r.read(e)
+		for range 3 {
+			if err := r.read(e); err != nil {
+				return err
+			}
+		}
 	case n < 90:
 		r.clock.advance(time.Duration(r.rng.IntN(4000)) * time.Millisecond)
 	case n < 92:
@@ -122,6 +126,9 @@ func (r *crashes) settle(e *Engine) {
 
 // maintain does a step of whatever is under way, or begins something.
 func (r *crashes) maintain(e *Engine) error {
+	if r.tier != nil && r.rng.IntN(2) == 0 {
+		return r.maintainTier(e)
+	}
 	switch r.rng.IntN(4) {
 	case 0:
 		if e.flush == nil {

@@ -89,7 +89,7 @@ func TestCrashAtEveryOperationOfAMerge(t *testing.T) {
 	base := prepare(t, seed)
 	t.Run("layers", func(t *testing.T) {
 		everyCut(t, seed, &scene{base: base, prelude: flushed, act: func(c *cut) error {
-			c.e.removedSeen = c.e.removed // the dead wait for another merge
+			c.e.removedSeen, c.e.trimmed = c.e.removed, trimmedStreams{} // the dead wait for another merge
 			if err := c.mergeBusily(); err != nil {
 				return err
 			}

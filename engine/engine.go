@@ -55,7 +55,10 @@ type Engine struct {
 	flushStuck   bool        // the last one failed
 	removed      uint64      // streams that left the table
 	removedSeen  uint64      // when it was last looked for dead ones; the merger's own
-	merge        *merge      // under way, or nil
+	lookedAt     int64       // engine time of that, unix milliseconds; the same
+	deadWait     bool        // some were found, too few to write a segment anew; the same
+	trimmed      trimmedStreams
+	merge        *merge // under way, or nil
 	version      *version
 	shown        map[manifest.File]int // files of segments: versions that have them
 	unshown      []*segmentFile        // that none has any more, to be closed
@@ -72,6 +75,7 @@ type Engine struct {
 
 	clockMS  atomic.Int64 // the last engine time, for the log's writer
 	damage   atomic.Int64 // reads that met bytes which do not verify
+	reserved atomic.Bool  // the file of reserve.go holds its space
 	failed   chan struct{}
 	failOnce sync.Once
 	failure  error // set before failed is closed
@@ -149,6 +153,7 @@ func Open(o Options) (*Engine, error) {
 	e.timeline = newTimeline(o.Clock, max(recovery.LastAt, e.checkpoint.At))
 	e.checkpointAt = e.now()
 	e.revive()
+	e.trimmedBefore()
 	e.group = wal.NewGroup(log, wal.GroupOptions{
 		FirstBatch: e.durable + 1, Now: e.clockMS.Load, Manual: o.Manual, Hold: e.holdCommits,
 		StagedBytesMax: o.StagedBytesMax, Committed: e.committed, Failed: e.fail,

@@ -58,9 +58,12 @@ func (e *Engine) evict() error {
 		state := e.manifest.State()
 		leaving := e.leaving(&state)
 		if len(leaving) == 0 {
+			if !e.reserved.Load() {
+				e.keepReserve()
+			}
 			return nil
 		}
-		if err := e.evictSegments(leaving); err != nil {
+		if err := e.withReserve(func() error { return e.evictSegments(leaving) }); err != nil {
 			return err
 		}
 	}

@@ -63,13 +63,15 @@ func (e *Engine) Sweep() bool {
 			if l.watched() {
 				e.touch(s, now)
 			}
+			if more, ok := e.dropOld(l, now); more {
+				continue
+			} else if !ok {
+				return false // no room in the log now
+			}
 			e.reschedule(l) // used since, or being used
 			continue
 		}
-		if _, gated := e.gates[s.Path]; gated {
-			// Something about it is on its way to the log; look again later.
-			e.due[0].at = now + sweepEvery.Milliseconds()
-			heap.Fix(&e.due, 0)
+		if e.postponed(l, now) {
 			continue
 		}
 		info, code := e.expire(s, now)
@@ -83,6 +85,31 @@ func (e *Engine) Sweep() bool {
 		}
 	}
 	return true
+}
+
+// postponed reports whether something about the first stream in the heap is on its
+// way to the log. It is looked at again later then.
+func (e *Engine) postponed(l *local, now int64) bool {
+	if _, gated := e.gates[l.stream.Path]; !gated {
+		return false
+	}
+	e.due[0].at = now + sweepEvery.Milliseconds()
+	heap.Fix(&e.due, 0)
+	return true
+}
+
+// dropOld trims the first stream in the heap if something of it is too old. It
+// tells whether that was put off, and whether there was room in the log.
+func (e *Engine) dropOld(l *local, now int64) (later, ok bool) {
+	to, due := l.stream.TooOld(now)
+	switch {
+	case !due:
+		return false, true
+	case e.postponed(l, now):
+		return true, true
+	}
+	_, code := e.trim(l.stream, to)
+	return false, code == stream.None
 }
 
 func (e *Engine) sweeper(stop <-chan struct{}) {
@@ -128,13 +155,13 @@ func (d *deadlines) Pop() any {
 	return entry
 }
 
-// lookAgain is when the sweep has to come back to a stream: at its deadline, or
-// if it is followed live when its use has to be logged, since a crash counts
+// lookAgain is when the sweep has to come back to a stream: when time alone
+// changes something about it, or if it is followed live when its use has to be logged, since a crash counts
 // the deadline from there. A lifetime of nothing is no reason to come back at
 // once, again and again.
 func (e *Engine) lookAgain(l *local) int64 {
 	s := l.stream
-	at := s.Deadline()
+	at := s.NextDue()
 	if l.watched() && s.TTL() != stream.NoTTL {
 		at = max(min(at, s.Logged()+s.TouchSlack()), e.clockMS.Load()+sweepEvery.Milliseconds())
 	}
@@ -142,17 +169,22 @@ func (e *Engine) lookAgain(l *local) int64 {
 }
 
 func (e *Engine) schedule(l *local) {
-	if at := l.stream.Deadline(); at != math.MaxInt64 {
+	if at := l.stream.NextDue(); at != math.MaxInt64 {
 		heap.Push(&e.due, deadline{at: at, local: l})
 	}
 }
 
 func (e *Engine) reschedule(l *local) {
-	if l.due == 0 {
-		return // its deadline is beyond counting
+	at := e.lookAgain(l)
+	switch {
+	case at == math.MaxInt64:
+		e.unschedule(l)
+	case l.due == 0:
+		heap.Push(&e.due, deadline{at: at, local: l})
+	default:
+		e.due[l.due-1].at = at
+		heap.Fix(&e.due, l.due-1)
 	}
-	e.due[l.due-1].at = e.lookAgain(l)
-	heap.Fix(&e.due, l.due-1)
 }
 
 func (e *Engine) unschedule(l *local) {

@@ -31,6 +31,15 @@ type how struct {
 // near is a read that asks nothing of the bucket.
 var near = how{near: true}
 
+// after is how a read goes on. One that has something asks the bucket no more: its
+// reader would wait for several requests, and has the first byte after one.
+func (h how) after(res *ReadResult) how {
+	if len(res.Parts) > 0 {
+		return near
+	}
+	return h
+}
+
 // in is a reader of the segment.
 func (s *segmentFile) in(h how) *segment.Reader {
 	if s.far == nil || s.far.file == nil {

@@ -16,7 +16,11 @@ import (
 // were live once.
 func (e *Engine) takeUp() error {
 	var err error
-	if e.manifest, err = e.loaded.Open(manifest.Options{Logger: e.opts.Logger}); err != nil {
+	options := manifest.Options{Logger: e.opts.Logger}
+	if e.tier != nil {
+		options.ReserveBytes = manifestReserve
+	}
+	if e.manifest, err = e.loaded.Open(options); err != nil {
 		return fmt.Errorf("engine: open manifest: %w", err)
 	}
 	e.loaded = nil

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -129,15 +130,17 @@ func want(t testing.TB, e *Engine, code stream.Code, op func(*Engine) Ticket) st
 	return out
 }
 
-// readAll reads a stream from an offset to its durable tail, in small steps.
+// readAll reads a stream from an offset, or from its start if that is 0, to its
+// durable tail, in small steps.
 func readAll(t testing.TB, e *Engine, path string, from stream.Offset) (parts [][]byte, last ReadResult, code stream.Code) {
 	t.Helper()
 	for {
 		var res ReadResult
 		out := do(t, e, func() Ticket {
-			r, ticket := e.Read(ReadRequest{Path: path, From: from, BytesMax: 64})
+			req := ReadRequest{Path: path, From: from, Earliest: from == 0, BytesMax: 64}
+			r, ticket := e.Read(req)
 			if r.Cold {
-				r, ticket = e.ReadCold(ReadRequest{Path: path, From: from, BytesMax: 64})
+				r, ticket = e.ReadCold(req)
 			}
 			res = r
 			return ticket
@@ -177,13 +180,14 @@ func dump(e *Engine, w io.Writer) error {
 }
 
 // ownAppends is what a stream has beside what it shows of its source, from
-// segments and from memory. Of a stream that is Gone it has what forks show.
+// segments and from memory, and what somebody still shows: a merge may have
+// dropped the rest.
 func ownAppends(e *Engine, s *stream.Stream) (all []kept, err error) {
 	e.mu.Lock()
 	v := e.pin()
-	stored := storedOf(s)
+	stored, floor := storedOf(s), e.table.Floor(s)
 	if s.Gone {
-		stored = min(stored, e.table.ForkedTo(s)) // a merge may have dropped the rest
+		stored = min(stored, e.table.ForkedTo(s))
 	}
 	e.mu.Unlock()
 	defer func() {
@@ -191,21 +195,31 @@ func ownAppends(e *Engine, s *stream.Stream) (all []kept, err error) {
 		e.unpin(v)
 		e.mu.Unlock()
 	}()
-	res := ReadResult{Next: s.Base()}
-	for res.Next < stored {
-		end := res.Next
-		res.Parts = nil
-		if _, err := e.readSpans(near, v, []span{{id: uint64(s.ID), to: uint64(stored), cut: true}}, &ReadRequest{BytesMax: 1 << 20}, &res); err != nil {
-			return nil, err
-		}
-		for _, p := range res.Parts {
-			end += stream.Offset(len(p)) + stream.AppendGap
-			all = append(all, kept{end, p})
+	for i := range v.layers {
+		for _, seg := range v.layers[i].find(uint64(s.ID)) {
+			in := seg.in(how{ctx: context.Background()})
+			run, ok, err := in.Run(uint64(s.ID))
+			if err != nil {
+				return nil, err
+			}
+			if !ok || run.End <= uint64(floor) || run.Start >= uint64(stored) {
+				continue
+			}
+			if err := in.Appends(&run, uint64(floor), nil, func(body []byte, end uint64) bool {
+				if stream.Offset(end) <= stored {
+					all = append(all, kept{stream.Offset(end), body})
+				}
+				return true
+			}); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if l := localOf(s); l != nil {
 		for _, entry := range l.index.All() {
-			all = append(all, kept{stream.Offset(entry.End), e.frames.byBatch[entry.Frame].slice(entry)})
+			if end := stream.Offset(entry.End); end > floor {
+				all = append(all, kept{end, e.frames.byBatch[entry.Frame].slice(entry)})
+			}
 		}
 	}
 	return all, nil

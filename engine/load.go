@@ -47,7 +47,7 @@ func (e *Engine) load(store wal.Store) (wal.Place, error) {
 		return wal.Place{}, &frame.CorruptError{Path: path.Join(e.opts.Dir, manifest.MetaDir), Reason: "the stream table contradicts itself", Err: err}
 	}
 	for s := range e.table.All {
-		e.text += s.TextBytes()
+		e.text += s.TextBytes() + s.RetentionBytes()
 		e.producers += s.Producers()
 		if s.Ends() {
 			e.local(s)

@@ -86,13 +86,13 @@ func (e *Engine) stepRuns(m *merge) error {
 // mergeRuns writes what the inputs have of a stream, as one run, and moves them
 // on. An input has several runs of a stream that is larger than a segment.
 func (e *Engine) mergeRuns(m *merge, id uint64) (size int64, err error) {
-	limit, live := e.limitOf(m, stream.ID(id))
+	within, live := e.limitOf(m, stream.ID(id))
 	if live {
 		for _, s := range m.sources {
 			if !s.ok || s.run.Stream != id {
 				continue
 			}
-			n, err := s.bytesOf(id, limit)
+			n, err := s.bytesOf(id, within)
 			if err != nil {
 				return 0, err
 			}
@@ -103,8 +103,8 @@ func (e *Engine) mergeRuns(m *merge, id uint64) (size int64, err error) {
 	m.kept += size
 	for _, s := range m.sources { // oldest first
 		for s.ok && s.run.Stream == id {
-			if size > 0 && s.run.Start < limit { // what nobody needs may be damaged
-				if err := s.copyTo(limit, func(at uint64) (*segment.Writer, error) { return e.outputFor(m, &run, s, at) }); err != nil {
+			if size > 0 {
+				if err := e.mergeRun(m, &run, s, within); err != nil {
 					return 0, err
 				}
 			}
@@ -120,23 +120,37 @@ func (e *Engine) mergeRuns(m *merge, id uint64) (size int64, err error) {
 type mergedRun struct {
 	id   uint64
 	left int64          // bytes that have not begun
+	next uint64         // where it goes on, once it has begun
 	in   *outputSegment // where the last of it went, or nil
 }
 
-// limitOf is up to where a stream's appends are still shown. Whatever it says
-// may depend on records that are not durable yet.
-func (e *Engine) limitOf(m *merge, id stream.ID) (limit uint64, live bool) {
+// mergeRun adds what is kept of a run to the one that it continues.
+func (e *Engine) mergeRun(m *merge, run *mergedRun, from *runSource, within bounds) error {
+	first, err := from.begin(within)
+	switch {
+	case err != nil || first == noAppend:
+		return err
+	case run.next != 0 && first != run.next:
+		return &frame.CorruptError{Path: e.opts.Dir, Reason: fmt.Sprintf("the segments have stream %d up to %d and from %d on", run.id, run.next, first)}
+	}
+	run.next = from.run.End
+	return from.copyTo(within, func(at uint64) (*segment.Writer, error) { return e.outputFor(m, run, from, at) })
+}
+
+// limitOf is from where and up to where a stream's appends are still shown.
+// Whatever it says may depend on records that are not durable yet.
+func (e *Engine) limitOf(m *merge, id stream.ID) (within bounds, live bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	m.judged = e.newest()
 	s := e.table.ByID(id)
 	switch {
 	case s == nil:
-		return 0, false
+		return bounds{}, false
 	case s.Gone:
-		return uint64(e.table.ForkedTo(s)), true // nobody reads it but its forks
+		return bounds{e.floorOf(s), uint64(e.table.ForkedTo(s))}, true // nobody reads it but its forks
 	}
-	return uint64(stream.OffsetMax), true
+	return bounds{e.floorOf(s), uint64(stream.OffsetMax)}, true
 }
 
 // outputFor is what the next of a run goes into, which begins at an offset. A
@@ -245,7 +259,7 @@ func (e *Engine) stepMerge() (more bool, err error) {
 	}
 	if ce := new(frame.CorruptError); errors.As(err, &ce) {
 		e.damaged(err)
-		m.plan.blame(ce.Path)
+		m.plan.blame(ce.Path, e.clockMS.Load())
 	}
 	return false, fmt.Errorf("engine: merge: %w", err)
 }

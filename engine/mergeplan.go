@@ -1,12 +1,7 @@
 package engine
 
 import (
-	"math"
 	"slices"
-
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
-
-	"tailrace/internal/stream"
 )
 
 // mergePlan is what a merge has to do.
@@ -43,36 +38,23 @@ func (p *mergePlan) divides(id uint64) bool {
 
 // blame notes the segment that could not be read, so that no later plan has it:
 // it would fail in the same way, and stop all other merging. The next start
-// tries again.
-func (p *mergePlan) blame(path string) {
+// tries again; what came from the bucket is tried again before.
+func (p *mergePlan) blame(path string, at int64) {
 	for _, l := range p.inputs {
 		for _, s := range l.segments {
 			if s.path == path {
-				s.damaged = true
+				s.damaged = at
 			}
 		}
 	}
 }
 
-// deadShare is how much of a segment nobody shows any more, as one part in so
-// many, before it is written anew without that.
-const deadShare = 4
-
 // planMerge finds what is most worth merging, and pins the version that has it.
 func (e *Engine) planMerge() (mergePlan, *version) {
 	e.mu.Lock()
 	v := e.pin()
-	removed := e.removed
-	// It takes a walk over all streams, so not for each one that leaves.
-	look := e.removedSeen == math.MaxUint64 || removed != e.removedSeen && removed-e.removedSeen >= uint64(e.table.Len()/lookShare)
 	e.mu.Unlock()
-	plan, ok := mergePlan{}, false
-	if look {
-		if plan, ok = planDead(v, e.liveStreams()); !ok {
-			// Whoever leaves from here on is another reason to look.
-			e.removedSeen = removed
-		}
-	}
+	plan, ok := e.planReclaim(v)
 	if !ok {
 		plan, ok = planLevels(v, e.opts.MergeFanIn, e.mergeBytesMax())
 	}
@@ -85,35 +67,17 @@ func (e *Engine) planMerge() (mergePlan, *version) {
 	return mergePlan{}, nil
 }
 
-// lookShare is how much of the table has to leave, as one part in so many,
-// before the segments are asked again how much of them is dead.
-const lookShare = 64
-
-// liveStreams is the set of the streams there are. It is gathered piece by
-// piece: who leaves meanwhile may be in it, and is found the next time.
-func (e *Engine) liveStreams() *roaring64.Bitmap {
-	live := roaring64.New()
-	ids := make([]uint64, 0, visitStreamsMax)
-	for after := stream.ID(0); ; {
-		ids = ids[:0]
-		e.mu.Lock()
-		for s := e.table.Next(after); s != nil && len(ids) < cap(ids); s = e.table.Next(after) {
-			after = s.ID
-			ids = append(ids, uint64(s.ID))
-		}
-		e.mu.Unlock()
-		if len(ids) == 0 {
-			return live
-		}
-		live.AddMany(ids)
-	}
+// unreadable reports whether a merge of the segment would fail, as far as is
+// known.
+func (s *segmentFile) unreadable(now int64) bool {
+	return s.damaged != 0 && (s.far == nil || now < s.damaged+asideTime.Milliseconds())
 }
 
 // mergeable reports whether the layer can be merged with its neighbours: no
 // segment of it is known to be damaged, and none has left the disk. To read that
 // again costs more than looking through one layer more.
 func (l *layer) mergeable() bool {
-	return !slices.ContainsFunc(l.segments, func(s *segmentFile) bool { return s.damaged || s.far != nil })
+	return !slices.ContainsFunc(l.segments, func(s *segmentFile) bool { return s.damaged != 0 || s.far != nil })
 }
 
 // bytes is what the segments of the layer take.
@@ -174,34 +138,4 @@ func planOf(inputs []layer, level uint8) mergePlan {
 		}
 	}
 	return p
-}
-
-// planDead finds neighbouring segments of one layer of which much is dead. The
-// sets tell how many streams of a segment are dead without reading it; they
-// count streams for bytes.
-func planDead(v *version, live *roaring64.Bitmap) (mergePlan, bool) {
-	for _, l := range v.layers {
-		var worth []*segmentFile
-	neighbours:
-		for _, s := range l.segments {
-			members := s.reader.Members()
-			all := members.GetCardinality()
-			dead := all - members.AndCardinality(live)
-			switch {
-			case !s.damaged && dead*deadShare >= all:
-				worth = append(worth, s)
-				continue
-			case len(worth) == 0:
-				continue
-			}
-			// What is made of them must not reach over this one.
-			break neighbours
-		}
-		if len(worth) > 0 {
-			level := l.level()
-			l.segments = worth
-			return planOf([]layer{l}, level), true
-		}
-	}
-	return mergePlan{}, false
 }

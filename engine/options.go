@@ -66,6 +66,13 @@ type Options struct {
 	FlushAge   time.Duration // after this, less is flushed; default 5 minutes
 	MergeFanIn int           // layers of one level that are merged into one of the next; default 8
 
+	// ReclaimWithin is how long what nobody can read any more may stay in a segment
+	// that is not worth being written anew for it; default 7 days. What is a quarter
+	// of a segment is worth it at once. Objects of a bucket stay for
+	// TierOptions.PublishEvery and Grace beyond that. Time while the store is closed
+	// does not count.
+	ReclaimWithin time.Duration
+
 	// ScrubEvery is how often every byte of the segments is read and verified;
 	// default 7 days, negative = never. ScrubRate bounds that in bytes a second;
 	// default 16 MiB.
@@ -126,6 +133,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MergeFanIn, 8)
 	setDefault(&o.SegmentBytes, 192<<20)
 	setDefault(&o.SoloMinBytes, segment.SoloMinBytesDefault)
+	setDefault(&o.ReclaimWithin, 7*24*time.Hour)
 	setDefault(&o.ScrubEvery, 7*24*time.Hour)
 	setDefault(&o.ScrubRate, 16<<20)
 	setDefault(&o.StagedBytesMax, min(64<<20, o.FrameBytesMax/2))
@@ -178,7 +186,7 @@ func (o Options) Validate() error {
 	}{
 		{"memory bytes", o.MemoryBytes}, {"staged bytes", o.StagedBytesMax},
 		{"frame bytes", o.FrameBytesMax}, {"flush bytes", o.FlushBytes}, {"block cache bytes", o.BlockCacheBytes},
-		{"flush age", int64(o.FlushAge)}, {"scrub rate", o.ScrubRate}, {"segment bytes", o.SegmentBytes},
+		{"flush age", int64(o.FlushAge)}, {"scrub rate", o.ScrubRate}, {"time to reclaim", int64(o.ReclaimWithin)}, {"segment bytes", o.SegmentBytes},
 		{"writes in flight", int64(o.InFlightMax)}, {"body bytes", int64(o.BodyBytesMax)},
 		{"streams", int64(o.StreamsMax)}, {"producers per stream", int64(o.ProducersPerStreamMax)},
 	} {

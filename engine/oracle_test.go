@@ -82,14 +82,27 @@ func (o *oracle) state(batches uint64) (string, error) {
 	var out strings.Builder
 	for _, s := range sortedStreams(o.table) {
 		out.WriteString(describe(s))
+		floor := o.table.Floor(s)
 		for _, k := range o.content[s.ID] {
+			if k.end <= floor {
+				continue // nobody is shown it, and it may be dropped
+			}
 			if s.Gone && k.end > o.table.ForkedTo(s) {
-				break // nobody is shown it, and a merge may have dropped it
+				break // nobody is shown it, and it may be dropped
 			}
 			describeAppend(&out, k)
 		}
 	}
 	return out.String(), nil
+}
+
+// shown is what a reader of the stream can ask for: what it has from its start on.
+func (o *oracle) shown(s *stream.Stream) []kept {
+	all := o.view(s)
+	for len(all) > 0 && all[0].end <= s.Start() {
+		all = all[1:]
+	}
+	return all
 }
 
 // view is every append that a reader of the stream is shown: those of its

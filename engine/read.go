@@ -19,6 +19,10 @@ type Info struct {
 	TTL         int64 // seconds, or stream.NoTTL
 	ExpiresAt   int64 // Unix milliseconds, or 0
 	ExpiresText string
+
+	Start     stream.Offset // the earliest retained offset
+	KeepAge   int64         // seconds, or 0
+	KeepBytes int64         // or 0
 }
 
 // ReadRequest asks for the appends of a stream after an offset.
@@ -28,6 +32,10 @@ type ReadRequest struct {
 	// NotFound. A live reader never slips from a stream to its successor.
 	ID   stream.ID
 	From stream.Offset // stream.OffsetMax = the tail
+
+	// Earliest is to read from what is retained on, wherever that begins, instead
+	// of From. An offset before that is OffsetTrimmed.
+	Earliest bool
 
 	// To, if not 0, is where the stream ends for this read, as if it were open and
 	// had no more. Readers who ask with the same To stay in step, whatever is
@@ -49,6 +57,8 @@ type ReadResult struct {
 	// Cold says that what was asked for is not in memory: Parts is empty, and
 	// ReadCold has to be asked, by somebody who may wait for the disk.
 	Cold bool
+	// Far says of a Cold result that ReadCold may have to wait for the bucket.
+	Far bool
 
 	Parts [][]byte // the stored bytes of each append
 
@@ -89,6 +99,8 @@ func (e *Engine) Read(r ReadRequest) (ReadResult, Ticket) {
 	}
 	if res.Cold = e.plan(s, res.Next, res.Tail, nil); !res.Cold {
 		e.collect(s, &res, r.BytesMax)
+	} else {
+		res.Far = e.tier != nil && e.mayBeFar(s, res.Next, res.Tail)
 	}
 	res.finish()
 	return res, t
@@ -107,12 +119,18 @@ func (e *Engine) beginRead(r *ReadRequest) (ReadResult, *stream.Stream, Ticket) 
 	if r.ID != 0 && r.ID != s.ID {
 		return ReadResult{}, nil, settled(stream.Outcome{Code: stream.NotFound})
 	}
-	if r.Touch {
-		e.touch(s, now)
-	}
 	res := ReadResult{Info: e.durableInfo(s), ExpiresIn: -1}
 	if r.To != 0 && r.To < res.Tail {
 		res.Tail, res.Closed = r.To, false
+	}
+	if r.Earliest {
+		r.From, r.Earliest = s.Start(), false
+	}
+	if min(r.From, res.Tail) < s.Start() {
+		return ReadResult{}, nil, settled(stream.Outcome{Code: stream.OffsetTrimmed, Start: s.Start()})
+	}
+	if r.Touch {
+		e.touch(s, now)
 	}
 	res.From = min(r.From, res.Tail)
 	res.Next = res.From
@@ -149,6 +167,7 @@ func (e *Engine) durableInfo(s *stream.Stream) Info {
 	return Info{
 		ID: s.ID, ContentType: s.ContentType, JSON: s.JSON, Closed: s.Closed,
 		Tail: e.durableTail(s), TTL: s.TTL(), ExpiresAt: at, ExpiresText: text,
+		Start: s.Start(), KeepAge: s.KeepAge(), KeepBytes: s.KeepBytes(),
 	}
 }
 

@@ -16,7 +16,7 @@ func (e *Engine) replay(f wal.Replayed) error {
 	batch := e.durable + 1
 	var data []byte
 	live := 0
-	var removed []*stream.Stream
+	var removed, raised []*stream.Stream
 	for encoded, err := range wal.Records(f.Payload) {
 		if err != nil {
 			return err
@@ -40,6 +40,9 @@ func (e *Engine) replay(f wal.Replayed) error {
 			e.appends++
 		})
 		removed = append(removed, effect.Removed...)
+		if raises(&rec) {
+			raised = append(raised, effect.Stream)
+		}
 	}
 	e.durable = batch
 	e.lastMark = logMark{batch: batch, seq: f.Seq, pos: f.Pos, at: f.At}
@@ -54,6 +57,9 @@ func (e *Engine) replay(f wal.Replayed) error {
 		}
 		l.index = index.Index{}
 		e.unschedule(l)
+	}
+	for _, s := range raised {
+		e.release(s, func(entry index.Entry) { e.frames.drop(entry) })
 	}
 	return nil
 }

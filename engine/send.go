@@ -85,17 +85,11 @@ func (e *Engine) sendSegment(ctx context.Context, seg manifest.Segment) error {
 		}
 	}
 	if err := e.sendObject(ctx, o, s.file); err != nil {
-		if errors.Is(err, objstore.ErrForeign) {
-			// Its name says what it should be, so it is damaged, and the disk has it whole.
-			e.tier.lost.Add(1)
-			e.tier.resend[seg.ID] = true
-		}
 		return err
 	}
 	if err := e.manifest.Append(manifest.Sent{ID: seg.ID}); err != nil {
 		return ignoreRefused(err)
 	}
-	delete(e.tier.resend, seg.ID)
 	e.opts.Logger.Debug("segment sent", "segment", seg.ID, "level", seg.Level, "bytes", seg.Bytes, "took", time.Since(began).Round(time.Millisecond))
 	signal(e.mergeNow) // it may leave the disk
 	return nil
@@ -114,18 +108,25 @@ func (e *Engine) setAside(id uint64) {
 	e.tier.aside[id] = e.clockMS.Load() + asideTime.Milliseconds()
 }
 
-// sendObject makes an object of a file, certainly.
+// sendObject makes an object of a file, certainly. What has its name and another
+// content is damaged, because the name says what it should be and the disk has
+// it: the next try replaces it.
 func (e *Engine) sendObject(ctx context.Context, o manifest.Object, from io.ReaderAt) error {
 	t := e.tier
 	name := t.nameOf(o)
-	if t.resend[o.ID] && o.Kind == manifest.FileSegment {
+	if t.resend[o.ID] {
 		if err := t.store.Delete(ctx, name); err != nil {
 			return fmt.Errorf("engine: replace object: %w", err)
 		}
 	}
 	if err := t.store.Create(ctx, name, objstore.Body{R: from, Size: o.Bytes, CRC: o.CRC}); err != nil {
+		if errors.Is(err, objstore.ErrForeign) {
+			t.lost.Add(1)
+			t.resend[o.ID] = true
+		}
 		return fmt.Errorf("engine: send object: %w", err)
 	}
+	delete(t.resend, o.ID)
 	return nil
 }
 

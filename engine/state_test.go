@@ -24,6 +24,8 @@ func describe(s *stream.Stream) string {
 		source = from.ID
 	}
 	at, text := s.ExpiresAt()
-	return fmt.Sprintf("%d %q type=%q json=%t closed=%t gone=%t base=%d tail=%d ttl=%d expires=%d %q source=%d forks=%d producers=%d logged=%d\n",
-		s.ID, s.Path, s.ContentType, s.JSON, s.Closed, s.Gone, s.Base(), s.Tail, s.TTL(), at, text, source, s.Forks(), s.Producers(), s.Logged())
+	row := s.Row()
+	return fmt.Sprintf("%d %q type=%q json=%t closed=%t gone=%t base=%d start=%d tail=%d ttl=%d expires=%d %q source=%d forks=%d producers=%d logged=%d keep=%d %d since %d to %d marks=%v\n",
+		s.ID, s.Path, s.ContentType, s.JSON, s.Closed, s.Gone, s.Base(), s.Start(), s.Tail, s.TTL(), at, text, source, s.Forks(), s.Producers(), s.Logged(),
+		row.KeepAge, row.KeepBytes, row.AgeBegin, row.AgeLast, row.Marks)
 }

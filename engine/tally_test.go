@@ -19,8 +19,13 @@ type tally struct {
 	snapshots, deltas      atomic.Int64
 	merges                 atomic.Int64
 	backups                atomic.Int64 // made, restored and compared
+	parted                 atomic.Int64 // segments that go on with a stream
 	rewrites               atomic.Int64 // merges of one layer, for its dead streams
 	truncated              atomic.Int64 // runs of a Gone stream that a merge cut to what forks show
+	dropped                atomic.Int64 // fronts of streams
+	refused                atomic.Int64 // reads from what was dropped
+	fronts                 atomic.Int64 // runs that a merge began above a base
+	trimRewrites           atomic.Int64 // merges of one layer, for what was dropped from fronts
 	recycled               atomic.Int64 // log files used again
 	trimmed                atomic.Int64 // log files removed
 	removed                atomic.Int64 // segments and files of checkpoints removed
@@ -68,11 +73,27 @@ func (c *tally) sawFlush(f *flush) {
 
 func (c *tally) sawMerge(e *Engine, m *merge) {
 	c.merges.Add(1)
+	for _, info := range m.done {
+		if info.Start != 0 {
+			c.parted.Add(1)
+		}
+	}
 	if len(m.plan.inputs) == 1 {
 		c.rewrites.Add(1)
+		if in := m.plan.inputs[0].segments[0]; in.trimmedBytes > 0 && in.trimmedBytes*deadShare >= in.info.RawBytes {
+			c.trimRewrites.Add(1)
+		}
 	}
 	for s := range e.table.All {
 		if !s.Gone {
+			if s.Start() == 0 {
+				continue
+			}
+			for _, out := range m.opened {
+				if run, ok, err := out.reader.Run(uint64(s.ID)); err == nil && ok && run.Start > uint64(s.Base()) {
+					c.fronts.Add(1)
+				}
+			}
 			continue
 		}
 		for _, out := range m.opened {

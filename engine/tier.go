@@ -157,7 +157,7 @@ func (e *Engine) closeTier() {
 
 // claimTimeout is how long opening a store waits for its bucket. What the store
 // has on the disk is served without.
-const claimTimeout = 10 * time.Second
+const claimTimeout = 5 * time.Second
 
 // claimAtOpen refuses a bucket that cannot be used. One that cannot be reached is
 // tried again later.
@@ -165,6 +165,7 @@ func (e *Engine) claimAtOpen() error {
 	if e.tier == nil {
 		return nil
 	}
+	e.keepReserve()
 	ctx, cancel := context.WithTimeout(e.ctx, claimTimeout)
 	defer cancel()
 	err := e.claim(ctx)

@@ -17,8 +17,19 @@ type segmentFile struct {
 	reader *segment.Reader // if far is set, it reads no blocks: see in
 	far    *far            // its blocks are in the bucket
 	used   atomic.Int64    // engine time of the last read, unix milliseconds
-	// damaged: a merge met bytes in it that do not verify; the merger's own.
-	damaged bool
+	// damaged is when a merge met bytes in it that do not verify, engine time; 0 =
+	// never. The merger's own.
+	damaged int64
+
+	// What was dropped from the front of streams, by stream and together; the
+	// merger's own.
+	trimmed      map[uint64]int64
+	trimmedBytes int64
+
+	// Streams in it that are dead, as of the last look; since when it has had
+	// anything that nobody shows. The merger's own.
+	dead      uint64
+	deadSince int64
 }
 
 // layer is the segments that one flush or merge made. It holds the appends of

@@ -81,6 +81,8 @@ func (w *workload) op() func(*Engine) Ticket {
 	case n < 88:
 		path := w.path()
 		return func(e *Engine) Ticket { return e.Append(&stream.Append{Path: path, Close: true}) }
+	case n < 95:
+		return w.change()
 	default:
 		path := w.path()
 		return func(e *Engine) Ticket {
@@ -103,7 +105,42 @@ func (w *workload) create() func(*Engine) Ticket {
 	if w.rng.IntN(2) == 0 {
 		r.Body = w.body(r.ContentType)
 	}
+	if w.rng.IntN(4) == 0 {
+		r.KeepAge, r.KeepBytes = w.policy()
+	}
 	return func(e *Engine) Ticket { return e.Create(&r) }
+}
+
+func (w *workload) policy() (age, bytes int64) {
+	return int64(w.rng.IntN(2) * w.rng.IntN(40)), []int64{0, 0, 1, 60, 500, 5000, 20000}[w.rng.IntN(7)]
+}
+
+// change changes a policy or a lifetime, or drops something, or all of that.
+func (w *workload) change() func(*Engine) Ticket {
+	r := stream.Change{Path: w.path()}
+	if w.rng.IntN(3) == 0 {
+		r.HasKeepAge, r.HasKeepBytes = w.rng.IntN(2) == 0, true
+		r.KeepAge, r.KeepBytes = w.policy()
+	}
+	switch w.rng.IntN(8) {
+	case 0:
+		r.HasTTL, r.TTL = true, int64(w.rng.IntN(20))-1
+	case 1:
+		r.HasExpiresAt = true
+		if w.rng.IntN(2) == 0 {
+			r.ExpiresAt, r.ExpiresText = w.clock.wall.Add(time.Duration(w.rng.IntN(30))*time.Second).UnixMilli(), "another time"
+		}
+	}
+	if w.rng.IntN(3) > 0 {
+		r.HasTrim, r.Trim = true, stream.Offset(w.rng.IntN(300))
+		if len(w.ends) > 0 && w.rng.IntN(3) > 0 {
+			r.Trim = w.ends[w.rng.IntN(len(w.ends))] + stream.Offset(w.rng.IntN(2)*w.rng.IntN(8))
+		}
+		if w.rng.IntN(20) == 0 {
+			r.Trim = stream.OffsetMax
+		}
+	}
+	return func(e *Engine) Ticket { return e.Change(&r) }
 }
 
 func (w *workload) fork() func(*Engine) Ticket {

@@ -58,6 +58,9 @@ func (e *Engine) create(r *stream.Create, a *anchor) Ticket {
 	if code != stream.None {
 		return settled(stream.Outcome{Code: code})
 	}
+	if r.KeepBytes != 0 {
+		e.trimDue(e.table.Lookup(r.Path)) // it may inherit more than it is to keep
+	}
 	return Ticket{Outcome: out, batch: info.batch}
 }
 
@@ -114,6 +117,7 @@ func (e *Engine) Append(r *stream.Append) Ticket {
 		return settled(stream.Outcome{Code: code})
 	}
 	s.Touch(now)
+	e.trimDue(s)
 	return Ticket{Outcome: out, batch: info.batch}
 }
 

@@ -20,3 +20,15 @@ func (x *Index) Drop(frame uint64) int {
 	x.entries = append([]Entry(nil), x.entries[n:]...)
 	return n
 }
+
+// DropTo forgets the appends that end at an offset or before, and returns them.
+// What it returns and earlier views stay as they are.
+func (x *Index) DropTo(end uint64) []Entry {
+	n := sort.Search(len(x.entries), func(i int) bool { return x.entries[i].End > end })
+	if n == 0 {
+		return nil
+	}
+	dropped := x.entries[:n]
+	x.entries = append([]Entry(nil), x.entries[n:]...)
+	return dropped
+}

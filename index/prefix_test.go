@@ -23,3 +23,21 @@ func TestDropForgetsWholeBatches(t *testing.T) {
 		x.Add(Entry{End: 9, Frame: 9})
 	}
 }
+
+func TestDropToForgetsWhatEndsThere(t *testing.T) {
+	for end, want := range []int{0, 0, 1, 1, 2, 3, 3} {
+		var x Index
+		for i := range 3 {
+			x.Add(Entry{End: uint64([]int{2, 4, 5}[i]), Frame: uint64(i)})
+		}
+		before := x.All()
+		dropped := x.DropTo(uint64(end))
+		if len(dropped) != want || x.Len() != 3-want {
+			t.Errorf("DropTo(%d) returns %v and leaves %v", end, dropped, x.All())
+		}
+		x.Add(Entry{End: 9})
+		if len(before) != 3 || before[0].End != 2 || before[2].End != 5 {
+			t.Errorf("DropTo(%d) changed a view to %v", end, before)
+		}
+	}
+}

@@ -91,9 +91,9 @@ func NewWriter(w io.Writer, o WriterOptions) *Writer {
 	return s
 }
 
-// Bytes is how much is written so far: the file, but for the open block and
-// what Finish adds.
-func (w *Writer) Bytes() int64 { return int64(w.pos) }
+// Bytes is how much there is so far: what is written of the file, and what the
+// open block has before compression. It lacks what Finish adds.
+func (w *Writer) Bytes() int64 { return int64(w.pos) + int64(w.block.bytes()) }
 
 func (w *Writer) fail(err error) error {
 	if w.err == nil {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -254,5 +255,37 @@ func TestCrowdedLongPollsEnd(t *testing.T) {
 			t.Errorf("woke with %q", r.body)
 		}
 		c.conn.Close()
+	}
+}
+
+// Events that wait for a bucket leave those that the disk has their turn.
+func TestEventsOfTheDiskDoNotWaitForABucket(t *testing.T) {
+	d := &diskReader{}
+	asking, release := make(chan struct{}, loadsMax), make(chan struct{})
+	f := start(t, onDisk(d), endless, byLoops)
+	d.far = func(r engine.ReadRequest) bool { return strings.HasPrefix(r.Path, "far") }
+	d.onCold = func(r engine.ReadRequest) {
+		if strings.HasPrefix(r.Path, "far") {
+			asking <- struct{}{}
+			<-release
+		}
+	}
+	var waiting []*client
+	for i := range loadsMax {
+		f.create(fmt.Sprintf("far%d", i), "old", text)
+		waiting = append(waiting, f.dial().send(f.request("GET", root+fmt.Sprintf("far%d?offset=-1&live=sse", i), "")))
+	}
+	for range loadsMax {
+		<-asking
+	}
+	f.create("near", "old", text)
+	if data, _, _ := f.follow("near?offset=-1").next(); data != "old" {
+		t.Errorf("got %q", data)
+	}
+	close(release)
+	for _, c := range waiting {
+		if data, _, _ := c.sse().next(); data != "old" {
+			t.Errorf("got %q from the bucket", data)
+		}
 	}
 }

@@ -3,6 +3,8 @@ package server
 import (
 	"slices"
 	"time"
+
+	"tailrace/engine"
 )
 
 // load reads an event beside the loop, because it is on the disk or large. All
@@ -67,10 +69,13 @@ func (l *load) run(d *loopDriver, g *reading) {
 }
 
 // next reads with one of the tokens for that, which nobody holds who waits for the
-// log.
+// log. Who waits for a bucket has others than who waits for the disk.
 func (l *load) next(d *loopDriver, g *reading) ([]byte, feedState) {
 	g.settle()
 	gate := d.server.loops.loads
+	if r, _ := d.server.reads.Read(engine.ReadRequest{Path: g.path, ID: g.id, From: g.from, BytesMax: 1}); r.Far {
+		gate = d.server.loops.farLoads
+	}
 	gate <- struct{}{}
 	defer func() { <-gate }()
 	return g.next(nil)

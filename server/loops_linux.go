@@ -13,10 +13,11 @@ const loopsExist = true
 
 // loops are the event loops of a server. They share its connections evenly.
 type loops struct {
-	all     []*loopDriver
-	next    atomic.Uint32
-	running sync.WaitGroup
-	loads   chan struct{} // a token for each event that is being read
+	all      []*loopDriver
+	next     atomic.Uint32
+	running  sync.WaitGroup
+	loads    chan struct{} // a token for each event that is being read
+	farLoads chan struct{} // and for each that may have to wait for a bucket
 }
 
 // loopsWanted is one loop for two processors, as the other half of the work is
@@ -25,7 +26,7 @@ func loopsWanted() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // start starts the loops.
 func (l *loops) start(s *Server) error {
-	l.loads = make(chan struct{}, loadsMax)
+	l.loads, l.farLoads = make(chan struct{}, loadsMax), make(chan struct{}, loadsMax)
 	for range loopsWanted() {
 		d, err := newLoopDriver(s)
 		if err != nil {

@@ -23,6 +23,7 @@ type diskReader struct {
 	frames   map[stream.Offset][]byte
 	onCold   func(engine.ReadRequest)                                                    // before a cold read
 	answer   func(engine.ReadRequest) (r engine.ReadResult, t engine.Ticket, given bool) // instead of the engine's
+	far      func(engine.ReadRequest) bool                                               // what waits for a bucket; nil = nothing
 	noFrames bool
 }
 
@@ -41,6 +42,7 @@ func (d *diskReader) Read(r engine.ReadRequest) (engine.ReadResult, engine.Ticke
 	res, t := d.reader.Read(r)
 	if len(res.Parts) > 0 {
 		res.Parts, res.Cold, res.Next, res.UpToDate, res.AtEnd = nil, true, res.From, false, false
+		res.Far = d.far != nil && d.far(r)
 	}
 	return res, t
 }

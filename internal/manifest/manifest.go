@@ -94,22 +94,25 @@ func (m *Manifest) append(edits ...Edit) error {
 		return refused("no edits")
 	}
 	next := m.state.Load().clone()
-	begins := false
+	begins, keep := false, int64(0)
 	for _, e := range edits {
 		if err := next.apply(e); err != nil {
 			return err
 		}
-		_, is := e.(Begin)
-		begins = begins || is
+		if b, is := e.(Begin); is {
+			begins = true
+			if b.Kind != ActEvict {
+				keep = m.o.ReserveBytes
+			}
+		}
 	}
 	payload := AppendEdits(nil, edits...)
 	if len(payload) > payloadMax {
 		return fmt.Errorf("%w: edits of %d bytes", ErrTooLarge, len(payload))
 	}
 	// What ends an act, or sets space free, may use up what was kept for it.
-	keep := int64(0)
 	if begins {
-		keep = reserveBytes * int64(len(next.Acts))
+		keep += reserveBytes * int64(len(next.Acts))
 	}
 	if err := m.room(groupSize(len(payload)), keep); err != nil {
 		return err

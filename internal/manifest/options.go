@@ -17,6 +17,10 @@ type Options struct {
 	// default 64 KiB.
 	ChunkBytes int64
 
+	// ReserveBytes is room that acts leave when they begin, but for evictions: for
+	// edits about a bucket, which is how a full disk gets room. Default none.
+	ReserveBytes int64
+
 	Logger *slog.Logger // default: none
 }
 
@@ -40,6 +44,9 @@ func (o Options) validate() error {
 	}
 	if o.ChunkBytes < chunkMin || o.ChunkBytes%pageBytes != 0 || o.ChunkBytes > fileBytesMax/4 {
 		errs = append(errs, fmt.Errorf("manifest: chunk of %d bytes: want a multiple of %d up to %d", o.ChunkBytes, pageBytes, fileBytesMax/4))
+	}
+	if o.ReserveBytes < 0 || o.ReserveBytes > fileBytesMax/4 {
+		errs = append(errs, fmt.Errorf("manifest: reserve of %d bytes: want up to %d", o.ReserveBytes, fileBytesMax/4))
 	}
 	return errors.Join(errs...)
 }

@@ -60,7 +60,8 @@ func (m *Model) Append(now int64, r AppendRequest) Result {
 	}
 	code = Closed
 	if len(r.Body) > 0 {
-		s.add(e)
+		s.add(now, e)
+		s.dropMuch()
 		code = Appended
 	}
 	answer := s.result(code)

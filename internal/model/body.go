@@ -11,6 +11,7 @@ type entry struct {
 	body     []byte            // what reads return
 	messages []json.RawMessage // JSON mode only: what body is made of
 	end      int64             // set when a stream takes the entry
+	at       int64             // unix milliseconds when it came
 }
 
 // jsonEntry puts one comma after every message.

@@ -25,6 +25,7 @@ func (m *Model) Create(now int64, r CreateRequest) Result {
 		producers:   map[string]Producer{},
 	}
 	s.asked = r.expiry()
+	s.keep(now, r.KeepAge, r.KeepBytes)
 	if r.From != "" {
 		if code := m.inherit(now, s, r); code != OK {
 			return rejected(code)
@@ -37,13 +38,15 @@ func (m *Model) Create(now int64, r CreateRequest) Result {
 		e, code := s.store(r.Body)
 		switch code {
 		case OK:
-			s.add(e)
+			s.add(now, e)
 		case EmptyArray:
 			// A PUT of [] is a stream without messages.
 		default:
 			return rejected(code)
 		}
 	}
+
+	s.dropMuch()
 
 	// Only now is there a stream and, for a fork, a reference to its source.
 	m.streams[s.path] = s
@@ -76,14 +79,18 @@ func (m *Model) inherit(now int64, s *stream, r CreateRequest) Code {
 	if base > source.tail {
 		return ForkOffsetBeyond
 	}
+	if base < source.start {
+		return ForkOffsetTrimmed
+	}
 	s.from, s.source, s.base, s.sub, s.tail = r.From, source, base, r.Sub, base
+	s.start = source.start
 
 	if r.Sub > 0 {
 		prefix, ok := source.prefix(base, r.Sub)
 		if !ok {
 			return ForkSubOffset
 		}
-		s.add(prefix)
+		s.add(now, prefix)
 	}
 	return OK
 }
@@ -96,6 +103,9 @@ func (s *stream) matches(r CreateRequest) bool {
 	if r.ContentType == "" {
 		// A fork has its source's content type, named or not.
 		sameType = r.From != "" || sameContentType(defaultContentType, s.contentType)
+	}
+	if r.KeepAge != s.keepAge || r.KeepBytes != s.keepBytes {
+		return false
 	}
 	if !sameType || r.Closed != s.closed || r.From != s.from {
 		return false

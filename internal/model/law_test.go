@@ -41,9 +41,17 @@ func TestRandomRequestsKeepTheLaws(t *testing.T) {
 			if rng.IntN(20) == 0 {
 				kind = pick("text/plain", "application/json")
 			}
-			switch rng.IntN(12) {
+			switch rng.IntN(13) {
 			case 0:
-				r = m.Create(0, put(path, pick("", "x", "1", "[1,2]", "[]"), media(kind)))
+				r = m.Create(0, put(path, pick("", "x", "1", "[1,2]", "[]"), media(kind), keeping(int64(rng.IntN(2))*30)))
+			case 12:
+				change := Nothing(path)
+				change.Trim = rng.Int64N(40) - 1
+				change.Now = rng.IntN(8) == 0
+				if rng.IntN(4) == 0 {
+					change.KeepBytes = int64(rng.IntN(2)) * 20
+				}
+				r = m.Change(0, change)
 			case 1, 2, 3:
 				r = m.Create(0, fork(path, pick("a", "b", "c", "d"), max(-1, rng.Int64N(40)-20), uint64(rng.IntN(3)), pick("", "7", "[8]")))
 			case 4:
@@ -64,7 +72,7 @@ func TestRandomRequestsKeepTheLaws(t *testing.T) {
 			}
 			seen[r.Code]++
 			switch r.Code {
-			case Created, Appended, Closed, Deleted:
+			case Created, Appended, Closed, Deleted, Changed:
 			default:
 				if after := dump(m); after != before {
 					t.Fatalf("%s changed the streams:\n%s\nto\n%s", r.Code, before, after)
@@ -78,7 +86,7 @@ func TestRandomRequestsKeepTheLaws(t *testing.T) {
 	for _, code := range []Code{
 		Created, Exists, Appended, Duplicate, Closed, Deleted, NotFound, Gone, PathBlocked, ConfigMismatch, StreamClosed,
 		ContentTypeMismatch, StreamSeqRegression, OffsetMismatch, StaleEpoch, EpochStart, SequenceGap, ForkSourceNotFound,
-		ForkSourceGone, ForkOffsetBeyond, ForkSubOffset, InvalidJSON, EmptyArray, EmptyBody,
+		ForkSourceGone, ForkOffsetBeyond, ForkOffsetTrimmed, TrimBeyondTail, Changed, ForkSubOffset, InvalidJSON, EmptyArray, EmptyBody,
 	} {
 		if seen[code] == 0 {
 			t.Errorf("no request ended with %s: the test has lost its reach", code)
@@ -90,7 +98,14 @@ func checkStream(t *testing.T, m *Model, path string, old map[*stream][]entry) {
 	t.Helper()
 	s := m.streams[path]
 	all := s.entries()
-	for i, e := range old[s] {
+	if s.start > s.tail || len(all) > 0 && all[0].end <= s.start {
+		t.Fatalf("%s: keeps %d to %d", path, s.start, s.tail)
+	}
+	before := old[s]
+	for len(before) > 0 && before[0].end <= s.start {
+		before = before[1:] // dropped
+	}
+	for i, e := range before {
 		if i >= len(all) || string(all[i].body) != string(e.body) || all[i].end != e.end {
 			t.Fatalf("%s: append %d was %q@%d and is not any more: %v", path, i, e.body, e.end, all)
 		}

@@ -11,6 +11,7 @@ const (
 	Duplicate Code = "duplicate" // POST was accepted before: nothing was added
 	Closed    Code = "closed"    // POST without a body closed the stream, or found it closed
 	Deleted   Code = "deleted"   // DELETE took the stream away, or hid it while forks need it
+	Changed   Code = "changed"   // PATCH did what it asks for, or there was nothing to do
 	OK        Code = "ok"        // HEAD or GET was answered
 )
 
@@ -32,6 +33,9 @@ const (
 	ForkContentType     Code = "fork_content_type"     // differs from the source's
 	ForkOffsetBeyond    Code = "fork_offset_beyond"    // past the source's tail
 	ForkSubOffset       Code = "fork_sub_offset"       // past the end of the append it counts in
+	ForkOffsetTrimmed   Code = "fork_offset_trimmed"   // before the source's start
+	OffsetTrimmed       Code = "offset_trimmed"        // GET from before the start
+	TrimBeyondTail      Code = "trim_beyond_tail"      // PATCH
 	InvalidJSON         Code = "invalid_json"          // or not UTF-8
 	EmptyArray          Code = "empty_array"           // POST of [] in JSON mode
 	EmptyBody           Code = "empty_body"            // POST of nothing that does not close
@@ -44,6 +48,8 @@ type CreateRequest struct {
 	ContentType string // "" is absent
 	TTL         int64  // seconds; -1 is none
 	ExpiresAt   int64  // unix milliseconds; 0 is none
+	KeepAge     int64  // seconds; 0 is none
+	KeepBytes   int64  // 0 is none
 	Closed      bool
 	From        string // path of the source; "" is no fork
 	FromOffset  int64  // -1 is the source's tail; only read beside From
@@ -88,6 +94,9 @@ type Result struct {
 
 	TTL       int64 // of Head only: seconds, the whole window; -1 is none
 	ExpiresAt int64 // of Head only: unix milliseconds; 0 is none
+	KeepAge   int64 // of Head only: seconds; 0 is none
+	KeepBytes int64 // of Head only; 0 is none
+	Start     int64 // of Head and Change only: the earliest offset that is kept
 }
 
 // ReadResult answers a read.
@@ -100,6 +109,7 @@ type ReadResult struct {
 	Tail        int64    // -1 if rejected
 	UpToDate    bool     // Next is the tail
 	Closed      bool     // closed and Next is the tail: nothing will ever follow
+	Start       int64    // the earliest offset that is kept, with OffsetTrimmed too
 }
 
 // Model is a server's streams.
@@ -121,6 +131,7 @@ func (m *Model) Head(now int64, path string) Result {
 	}
 	r := s.result(OK)
 	r.TTL, r.ExpiresAt = s.expiry.ttl, s.expiry.at
+	r.KeepAge, r.KeepBytes, r.Start = s.keepAge, s.keepBytes, s.start
 	return r
 }
 

@@ -33,7 +33,10 @@ func post(path, body string, change ...func(*AppendRequest)) AppendRequest {
 func ttl(seconds int64) func(*CreateRequest) { return func(r *CreateRequest) { r.TTL = seconds } }
 func expires(at int64) func(*CreateRequest)  { return func(r *CreateRequest) { r.ExpiresAt = at } }
 func media(text string) func(*CreateRequest) { return func(r *CreateRequest) { r.ContentType = text } }
-func closed(r *CreateRequest)                { r.Closed = true }
+func keeping(bytes int64) func(*CreateRequest) {
+	return func(r *CreateRequest) { r.KeepBytes = bytes }
+}
+func closed(r *CreateRequest) { r.Closed = true }
 func mediaOf(text string) func(*AppendRequest) {
 	return func(r *AppendRequest) { r.ContentType = text }
 }

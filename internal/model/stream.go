@@ -21,6 +21,13 @@ type stream struct {
 	own  []entry // without what a fork inherits
 	tail int64
 
+	// What ends at start or before is dropped. Nobody reads from before it.
+	start      int64
+	keepAge    int64 // seconds; 0 is none
+	keepBytes  int64 // 0 is none
+	agesFrom   int64 // what was there before counts from then
+	longestAge int64
+
 	producers map[string]Producer // by id: its epoch and the highest accepted seq
 	lastSeq   *string             // Stream-Seq of the last append that had one
 }
@@ -45,21 +52,29 @@ func (s *stream) expired(now int64) bool {
 }
 
 // entries is all a reader of the stream can see: what it inherits through the
-// chain of sources, then its own.
+// chain of sources, then its own, without what is dropped. What a source drops
+// stays with its forks.
 func (s *stream) entries() []entry {
 	var all []entry
 	if s.source != nil {
-		for _, e := range s.source.entries() {
+		source := *s.source
+		source.start = 0
+		for _, e := range source.entries() {
 			if e.end <= s.base {
 				all = append(all, e)
 			}
 		}
 	}
-	return append(all, s.own...)
+	all = append(all, s.own...)
+	for len(all) > 0 && all[0].end <= s.start {
+		all = all[1:]
+	}
+	return all
 }
 
 // add appends e.
-func (s *stream) add(e entry) {
+func (s *stream) add(now int64, e entry) {
+	e.at = now
 	s.tail += int64(len(e.body)) + 5
 	e.end = s.tail
 	s.own = append(s.own, e)

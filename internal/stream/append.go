@@ -37,7 +37,7 @@ func (t *Table) DecideAppend(r *Append, now int64) (Record, Outcome) {
 		Kind: KindAppend, ID: s.ID, Start: s.Tail, Close: r.Close,
 		Producer: r.Producer, Seq: r.Seq, HasSeq: r.HasSeq, Body: r.Body,
 	}
-	if s.TTL() != NoTTL {
+	if s.TTL() != NoTTL || s.KeepAge() != 0 {
 		rec.At = now
 	}
 	out.Code, out.Closed = Appended, r.Close

@@ -31,6 +31,14 @@ func (t *Table) Apply(r *Record) (Effect, error) {
 	case KindTouch:
 		s.logUse(r.At)
 		return Effect{Stream: s}, nil
+	case KindChange:
+		return Effect{Stream: s}, t.applyChange(s, r)
+	case KindTrim:
+		if err := s.mayTrim(r.Start); err != nil {
+			return Effect{}, err
+		}
+		s.trim(r.Start)
+		return Effect{Stream: s}, nil
 	case KindDelete, KindExpire:
 		return t.applyDelete(s)
 	default:
@@ -46,7 +54,7 @@ func (t *Table) applyCreate(r *Record) (Effect, error) {
 	case t.byPath[r.Path] != nil:
 		return Effect{}, fmt.Errorf("stream: create at %q, which exists", r.Path)
 	case r.Source != 0:
-		if source = t.byID.find(r.Source); source == nil || source.Gone || r.Base > source.Tail {
+		if source = t.byID.find(r.Source); source == nil || source.Gone || r.Base > source.Tail || r.Base < source.Start() {
 			return Effect{}, fmt.Errorf("stream: fork of stream %d at %d, which it does not reach", r.Source, r.Base)
 		}
 	}
@@ -63,7 +71,11 @@ func (t *Table) applyCreate(r *Record) (Effect, error) {
 	}
 	r.Appends(func(_, _ int, end Offset) { row.Tail = end })
 	s := row.stream(r.ID)
+	s.keep(r.KeepAge, r.KeepBytes, r.At)
 	if source != nil {
+		if start := source.Start(); start != 0 {
+			s.trim(start) // from then on it is the fork's own
+		}
 		s.attach(source)
 	}
 	t.lastID = r.ID
@@ -77,7 +89,12 @@ func (t *Table) applyAppend(s *Stream, r *Record) error {
 		return fmt.Errorf("stream: append at %d to stream %d, whose tail is %d (closed %t, gone %t)",
 			r.Start, s.ID, s.Tail, s.Closed, s.Gone)
 	}
-	r.Appends(func(_, _ int, end Offset) { s.Tail = end })
+	r.Appends(func(_, _ int, end Offset) {
+		if keep := s.retained(); keep != nil && keep.age != 0 {
+			keep.note(r.At, s.Tail, s.Start())
+		}
+		s.Tail = end
+	})
 	if p := r.Producer; p.ID != "" {
 		s.accept(p)
 	}

@@ -11,6 +11,7 @@ const (
 	Duplicate // the producer's request was accepted before
 	Closed    // close alone: closed now or before
 	Deleted
+	Changed
 	OK // read
 
 	Rejected
@@ -27,10 +28,13 @@ const (
 	SequenceGap         // producer: a sequence is missing
 	ForkSourceNotFound
 	ForkSourceGone
-	ForkContentType  // fork: not the source's content type
-	ForkOffsetBeyond // fork: past the tail of the source
-	ForkSubOffset    // fork: past the end of the append it points into
-	ForkTooDeep      // fork: its source is a fork of a fork, too many times
+	ForkContentType   // fork: not the source's content type
+	ForkOffsetBeyond  // fork: past the tail of the source
+	ForkSubOffset     // fork: past the end of the append it points into
+	ForkTooDeep       // fork: its source is a fork of a fork, too many times
+	ForkOffsetTrimmed // fork: before the start of the source
+	OffsetTrimmed     // read: before the start of the stream
+	TrimBeyondTail    // change: to drop what is not there yet
 	InvalidJSON
 	EmptyArray
 	EmptyBody
@@ -47,7 +51,7 @@ const (
 
 var codeNames = [...]string{
 	None: "none", Created: "created", Exists: "exists", Appended: "appended",
-	Duplicate: "duplicate", Closed: "closed", Deleted: "deleted", OK: "ok", Rejected: "rejected",
+	Duplicate: "duplicate", Closed: "closed", Deleted: "deleted", Changed: "changed", OK: "ok", Rejected: "rejected",
 	NotFound: "not_found", Gone: "gone", PathBlocked: "path_blocked",
 	ConfigMismatch: "config_mismatch", StreamClosed: "stream_closed",
 	ContentTypeMismatch: "content_type_mismatch", StreamSeqRegression: "stream_seq_regression",
@@ -55,7 +59,8 @@ var codeNames = [...]string{
 	SequenceGap: "sequence_gap", ForkSourceNotFound: "fork_source_not_found",
 	ForkSourceGone: "fork_source_gone", ForkContentType: "fork_content_type",
 	ForkOffsetBeyond: "fork_offset_beyond", ForkSubOffset: "fork_sub_offset",
-	ForkTooDeep: "fork_too_deep",
+	ForkTooDeep: "fork_too_deep", ForkOffsetTrimmed: "fork_offset_trimmed",
+	OffsetTrimmed: "offset_trimmed", TrimBeyondTail: "trim_beyond_tail",
 	InvalidJSON: "invalid_json", EmptyArray: "empty_array", EmptyBody: "empty_body",
 	TooManyStreams: "too_many_streams", TooManyProducers: "too_many_producers",
 	BodyTooLarge: "body_too_large", MemoryFull: "memory_full", DiskFull: "disk_full",

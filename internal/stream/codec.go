@@ -27,7 +27,12 @@ const (
 	flagInherited = 1 << 4 // create: the expiry is the source's
 	flagProducer  = 1 << 5 // append: Producer
 	flagSeq       = 1 << 6 // append: Seq
-	flagsKnown    = 1<<7 - 1
+	flagKeep      = 1 << 7 // create: KeepAge, KeepBytes
+
+	// Of a change, which has TTL and ExpiresAt by the flags above.
+	flagTrim   = 1 << 0 // Start
+	flagLife   = 1 << 3 // the lifetime is what TTL and ExpiresAt say
+	flagPolicy = 1 << 4 // KeepAge, KeepBytes
 )
 
 var errRecord = errors.New("stream: malformed record")
@@ -54,6 +59,34 @@ func (r *Record) AppendHead(dst []byte) []byte {
 		}
 	case KindTouch:
 		dst = binary.AppendUvarint(dst, uint64(r.At))
+	case KindChange:
+		dst = r.appendChange(dst)
+	case KindTrim:
+		dst = binary.AppendUvarint(dst, uint64(r.Start))
+	}
+	return dst
+}
+
+func (r *Record) appendChange(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(r.At))
+	if r.Start != 0 {
+		dst = binary.AppendUvarint(dst, uint64(r.Start))
+	}
+	dst = r.appendLife(dst)
+	if r.HasPolicy {
+		dst = binary.AppendUvarint(dst, uint64(r.KeepAge))
+		dst = binary.AppendUvarint(dst, uint64(r.KeepBytes))
+	}
+	return dst
+}
+
+func (r *Record) appendLife(dst []byte) []byte {
+	if r.TTL != NoTTL && (r.Kind == KindCreate || r.HasLife) {
+		dst = binary.AppendUvarint(dst, uint64(r.TTL))
+	}
+	if r.ExpiresAt != 0 {
+		dst = binary.AppendVarint(dst, r.ExpiresAt)
+		dst = appendString(dst, r.ExpiresText)
 	}
 	return dst
 }
@@ -62,19 +95,17 @@ func (r *Record) appendCreate(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(r.At))
 	dst = appendString(dst, r.Path)
 	dst = appendString(dst, r.ContentType)
-	if r.TTL != NoTTL {
-		dst = binary.AppendUvarint(dst, uint64(r.TTL))
-	}
-	if r.ExpiresAt != 0 {
-		dst = binary.AppendVarint(dst, r.ExpiresAt)
-		dst = appendString(dst, r.ExpiresText)
-	}
+	dst = r.appendLife(dst)
 	if r.Source != 0 {
 		dst = binary.AppendUvarint(dst, uint64(r.Source))
 		dst = binary.AppendUvarint(dst, uint64(r.Base))
 		dst = appendString(dst, r.From)
 		dst = binary.AppendUvarint(dst, r.SubOffset)
 		dst = binary.AppendUvarint(dst, uint64(r.Prefix))
+	}
+	if r.KeepAge != 0 || r.KeepBytes != 0 {
+		dst = binary.AppendUvarint(dst, uint64(r.KeepAge))
+		dst = binary.AppendUvarint(dst, uint64(r.KeepBytes))
 	}
 	return dst
 }
@@ -93,11 +124,18 @@ func (r *Record) flags() byte {
 		set(flagExpires, r.ExpiresAt != 0)
 		set(flagFork, r.Source != 0)
 		set(flagInherited, r.InheritedExpiry)
+		set(flagKeep, r.KeepAge != 0 || r.KeepBytes != 0)
 	case KindAppend:
 		set(flagClosed, r.Close)
 		set(flagTTL, r.At != 0)
 		set(flagProducer, r.Producer.ID != "")
 		set(flagSeq, r.HasSeq)
+	case KindChange:
+		set(flagTrim, r.Start != 0)
+		set(flagLife, r.HasLife)
+		set(flagTTL, r.HasLife && r.TTL != NoTTL)
+		set(flagExpires, r.HasLife && r.ExpiresAt != 0)
+		set(flagPolicy, r.HasPolicy)
 	}
 	return f
 }
@@ -115,9 +153,6 @@ func DecodeRecord(b []byte) (Record, error) {
 	d := decoder{b: b[2:]}
 	r := Record{Kind: Kind(b[0]), TTL: NoTTL}
 	flags := b[1]
-	if flags&^flagsKnown != 0 {
-		return Record{}, fmt.Errorf("%w: flags %#x", errRecord, flags)
-	}
 	r.ID = ID(d.uvarint())
 	switch r.Kind {
 	case KindCreate:
@@ -137,6 +172,10 @@ func DecodeRecord(b []byte) (Record, error) {
 	case KindDelete, KindExpire:
 	case KindTouch:
 		r.At = d.count()
+	case KindChange:
+		d.change(&r, flags)
+	case KindTrim:
+		r.Start = Offset(d.uvarint())
 	default:
 		return Record{}, fmt.Errorf("%w: kind %d", errRecord, b[0])
 	}
@@ -158,6 +197,20 @@ func (d *decoder) create(r *Record, flags byte) {
 	r.At = d.count()
 	r.Path = d.string()
 	r.ContentType = d.string()
+	d.life(r, flags)
+	if flags&flagFork != 0 {
+		r.Source = ID(d.uvarint())
+		r.Base = Offset(d.uvarint())
+		r.From = d.string()
+		r.SubOffset = d.uvarint()
+		r.Prefix = int(min(d.count(), math.MaxInt32)) // no body is that long
+	}
+	if flags&flagKeep != 0 {
+		r.KeepAge, r.KeepBytes = d.count(), d.count()
+	}
+}
+
+func (d *decoder) life(r *Record, flags byte) {
 	if flags&flagTTL != 0 {
 		r.TTL = d.count()
 	}
@@ -165,12 +218,18 @@ func (d *decoder) create(r *Record, flags byte) {
 		r.ExpiresAt = d.varint()
 		r.ExpiresText = d.string()
 	}
-	if flags&flagFork != 0 {
-		r.Source = ID(d.uvarint())
-		r.Base = Offset(d.uvarint())
-		r.From = d.string()
-		r.SubOffset = d.uvarint()
-		r.Prefix = int(min(d.count(), math.MaxInt32)) // no body is that long
+}
+
+func (d *decoder) change(r *Record, flags byte) {
+	r.At = d.count()
+	if flags&flagTrim != 0 {
+		r.Start = Offset(d.uvarint())
+	}
+	r.HasLife = flags&flagLife != 0
+	d.life(r, flags)
+	if flags&flagPolicy != 0 {
+		r.HasPolicy = true
+		r.KeepAge, r.KeepBytes = d.count(), d.count()
 	}
 }
 

@@ -23,6 +23,8 @@ func (w *world) compare(got Outcome, want model.Result, producer bool) {
 		if producer && got.Code != StreamClosed {
 			same = same && got.Epoch == want.Epoch && got.Seq == want.Seq
 		}
+	case Changed:
+		same = int64(got.Start) == want.Start && int64(got.Tail) == want.Tail && got.Closed == want.Closed
 	case OffsetMismatch, StreamSeqRegression:
 		same = int64(got.Tail) == want.Tail
 	case StaleEpoch:
@@ -44,7 +46,8 @@ func (w *world) head(path string) {
 		return
 	}
 	at, _ := s.ExpiresAt()
-	if int64(s.Tail) != want.Tail || s.Closed != want.Closed || s.ContentType != want.ContentType || s.TTL() != want.TTL || at != want.ExpiresAt {
+	if int64(s.Tail) != want.Tail || s.Closed != want.Closed || s.ContentType != want.ContentType || s.TTL() != want.TTL || at != want.ExpiresAt ||
+		s.KeepAge() != want.KeepAge || s.KeepBytes() != want.KeepBytes || int64(s.Start()) != want.Start {
 		w.fail("%s is %+v, model says %+v", path, *s, want)
 	}
 }
@@ -53,6 +56,14 @@ func (w *world) head(path string) {
 func (w *world) read(path string, from Offset) {
 	w.note("read %s from %d", path, from)
 	s, want := w.gate(path), w.model.Read(w.now, path, modelOffset(from), math.MaxInt)
+	if usable(s) == OK && from < s.Start() {
+		if want.Code != model.OffsetTrimmed || want.Start != int64(s.Start()) {
+			w.fail("%s starts at %d, model says %+v", path, s.Start(), want)
+		}
+		if want = w.model.Read(w.now, path, -1, math.MaxInt); from == 0 {
+			from = s.Start() // what is left
+		}
+	}
 	if code := usable(s); code.String() != string(want.Code) {
 		w.fail("%s is %s, model says %s", path, code, want.Code)
 	} else if code != OK {
@@ -61,8 +72,8 @@ func (w *world) read(path string, from Offset) {
 	w.touch(s)
 	var bodies [][]byte
 	var ends []int64
-	for _, a := range w.visible(s) {
-		if a.end > from {
+	for _, a := range w.shown(s) {
+		if a.end > max(from, s.Start()) {
 			bodies, ends = append(bodies, a.body), append(ends, int64(a.end))
 		}
 	}

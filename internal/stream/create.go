@@ -22,6 +22,7 @@ func (t *Table) DecideCreate(r *Create, now int64, content Content) (Record, Out
 		Kind: KindCreate, ID: t.lastID + 1, At: now, Path: r.Path,
 		ContentType: r.ContentType, Closed: r.Closed,
 		TTL: r.TTL, ExpiresAt: r.ExpiresAt, ExpiresText: r.ExpiresText, Body: r.Body,
+		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes,
 	}
 	if r.From != "" {
 		if code := t.decideFork(&rec, r, content); code != None {
@@ -65,6 +66,9 @@ func (s *Stream) matches(r *Create) bool {
 	if !SameContentType(wantType, s.ContentType) || r.Closed != s.Closed {
 		return false
 	}
+	if r.KeepAge != s.KeepAge() || r.KeepBytes != s.KeepBytes() {
+		return false
+	}
 	at, _ := s.ExpiresAt()
 	sameExpiry := r.TTL == s.TTL() && r.ExpiresAt == at
 	f := s.fork()
@@ -104,6 +108,9 @@ func (t *Table) decideFork(rec *Record, r *Create, content Content) Code {
 	if r.HasFromOffset {
 		if r.FromOffset > source.Tail {
 			return ForkOffsetBeyond
+		}
+		if r.FromOffset < source.Start() {
+			return ForkOffsetTrimmed
 		}
 		rec.Base = r.FromOffset
 	}

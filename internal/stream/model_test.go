@@ -18,7 +18,7 @@ func (w *world) run(data []byte) {
 	var lastCreate []createChoice
 	var lastAppend []appendChoice
 	for ops := 0; c.left() && ops < opsMax; ops++ {
-		switch c.below(16) {
+		switch c.below(18) {
 		case 0, 1:
 			r := w.chooseCreate(c)
 			w.create(r)
@@ -57,6 +57,8 @@ func (w *world) run(data []byte) {
 			path := pick(c, somePaths)
 			w.note("head %s", path)
 			w.head(path)
+		case 16, 17:
+			w.change(w.chooseChange(c))
 		case 15:
 			switch c.below(3) {
 			case 1:
@@ -68,6 +70,7 @@ func (w *world) run(data []byte) {
 		if err := checkTable(w.table); err != nil {
 			w.fail("%v", err)
 		}
+		w.checkFloors()
 		if ops%8 == 7 {
 			w.mark()
 		}
@@ -80,7 +83,13 @@ func (w *world) run(data []byte) {
 
 // changeCreate changes one field, or none.
 func (w *world) changeCreate(c *choices, r *createChoice) {
-	switch c.below(12) {
+	switch c.below(14) {
+	case 8:
+		r.KeepAge, r.KeepBytes = pick(c, someAges), pick(c, someKept)
+	case 9:
+		if s := w.table.Lookup(r.Path); s != nil {
+			r.KeepAge, r.KeepBytes = s.KeepAge(), s.KeepBytes()
+		}
 	case 0:
 		r.ContentType = pick(c, someTypes)
 	case 1:
@@ -110,6 +119,9 @@ func (w *world) sweep() {
 		w.gate(path)
 	}
 	w.model.Sweep(w.now)
+	for _, path := range somePaths {
+		w.dropOld(path)
+	}
 }
 
 // checkAll compares every path, reading from several offsets.
@@ -120,7 +132,8 @@ func (w *world) checkAll() {
 		froms := []Offset{0, OffsetMax}
 		if s := w.table.Lookup(path); s != nil {
 			froms = append(froms, s.Base(), s.Base()+1, s.Tail, max(s.Tail, 1)-1)
-			for _, a := range w.visible(s) {
+			froms = append(froms, s.Start(), s.Start()+1)
+			for _, a := range w.shown(s) {
 				froms = append(froms, a.end-1, a.end, a.end+1)
 			}
 		}
@@ -146,6 +159,7 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 		Created, Exists, Appended, Duplicate, Closed, Deleted,
 		NotFound, Gone, PathBlocked, ConfigMismatch, StreamClosed, ContentTypeMismatch, StreamSeqRegression, OffsetMismatch,
 		StaleEpoch, EpochStart, SequenceGap, ForkSourceNotFound, ForkSourceGone, ForkContentType, ForkOffsetBeyond, ForkSubOffset,
+		Changed, ForkOffsetTrimmed, TrimBeyondTail,
 		InvalidJSON, EmptyArray, EmptyBody,
 	} {
 		if seen[code] < runs/100 {

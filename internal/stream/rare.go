@@ -2,13 +2,16 @@ package stream
 
 import "strings"
 
-// rare is what few streams have: a lifetime, a source, forks, producers, a
-// Stream-Seq.
+// rare is what few streams have: a lifetime, a start, a retention policy, a
+// source, forks, producers, a Stream-Seq.
 type rare struct {
 	ttl     int64 // seconds, or NoTTL
 	touched int64 // Unix milliseconds of the last use, if a TTL slides
 	logged  int64 // the last use that is in a record, likewise
 	expires *expiry
+
+	start     Offset // the earliest retained offset
+	retention *retention
 
 	fork  *fork
 	forks map[ID]struct{} // live forks of this stream, by identity

@@ -10,6 +10,8 @@ const (
 	KindDelete Kind = 3
 	KindExpire Kind = 4
 	KindTouch  Kind = 5
+	KindChange Kind = 6 // a policy, a lifetime, or both; perhaps with a trim
+	KindTrim   Kind = 7
 )
 
 // Record is one durable fact. Everything that a table holds follows from the
@@ -17,7 +19,7 @@ const (
 type Record struct {
 	Kind Kind
 	ID   ID
-	At   int64 // Unix milliseconds: create, touch, and append where a TTL slides
+	At   int64 // Unix milliseconds: create, touch, change, and append where a TTL slides or ages count
 
 	// Create.
 	Path            string
@@ -35,8 +37,19 @@ type Record struct {
 	// sub-offset begins with. They are an append of their own, before the rest.
 	Prefix int
 
+	// Create, and change if HasPolicy: all of the policy.
+	KeepAge   int64 // seconds, 0 = none
+	KeepBytes int64 // 0 = none
+
+	// Change. A lifetime is all of TTL, ExpiresAt and ExpiresText.
+	HasPolicy bool
+	HasLife   bool
+
+	// Append: the tail before, so that replay notices a lost record. Trim, and
+	// change unless it is 0: the new start.
+	Start Offset
+
 	// Append.
-	Start    Offset // the tail before, so that replay notices a lost record
 	Close    bool
 	Producer Producer
 	Seq      string

@@ -45,6 +45,15 @@ var namedRecords = []namedRecord{
 	{"expire", Record{Kind: KindExpire, ID: 127}},
 	{"touch", Record{Kind: KindTouch, ID: 1, At: 1700000000000}},
 	{"touch at the epoch", Record{Kind: KindTouch, ID: 1}},
+	{"create, policy", Record{Kind: KindCreate, ID: 12, At: 1, Path: "/i", ContentType: "a/b", TTL: NoTTL, KeepAge: 86400, KeepBytes: 1 << 30, Body: []byte("x")}},
+	{"create, largest policy", Record{Kind: KindCreate, ID: 13, At: 1, Path: "/j", ContentType: "a/b", TTL: NoTTL, KeepAge: TTLMax, KeepBytes: RetentionBytesMax}},
+	{"change, policy", Record{Kind: KindChange, ID: 1, At: 1700000000000, TTL: NoTTL, HasPolicy: true, KeepAge: 60}},
+	{"change, no policy any more", Record{Kind: KindChange, ID: 1, At: 7, TTL: NoTTL, HasPolicy: true}},
+	{"change, TTL", Record{Kind: KindChange, ID: 1, At: 7, TTL: 60, HasLife: true}},
+	{"change, expires", Record{Kind: KindChange, ID: 1, At: 7, TTL: NoTTL, HasLife: true, ExpiresAt: 1800000000000, ExpiresText: "2027-01-15T08:00:00Z"}},
+	{"change, no end any more", Record{Kind: KindChange, ID: 1, At: 7, TTL: NoTTL, HasLife: true}},
+	{"change, everything", Record{Kind: KindChange, ID: 300, At: 7, Start: 1000, TTL: 5, HasLife: true, ExpiresAt: 2, ExpiresText: "x", HasPolicy: true, KeepAge: 1, KeepBytes: 2}},
+	{"trim", Record{Kind: KindTrim, ID: 1, Start: 1000}},
 }
 
 func encode(r *Record) []byte { return append(r.AppendHead(nil), r.Body...) }
@@ -89,7 +98,7 @@ func TestRecordsComeBack(t *testing.T) {
 		if err != nil || !sameRecord(got, r) {
 			t.Fatalf("%+v\nencodes to %x\nand decodes to %+v, %v", r, b, got, err)
 		}
-		if r.Kind != KindCreate && got.TTL != NoTTL {
+		if r.Kind != KindCreate && r.Kind != KindChange && got.TTL != NoTTL {
 			t.Fatalf("%+v has a TTL of %d", got, got.TTL)
 		}
 		if len(got.Body) > 0 && &got.Body[0] != &b[len(b)-len(got.Body)] {
@@ -110,7 +119,7 @@ func randomRecord(r *rand.Rand) Record {
 	number := func() uint64 { return r.Uint64() >> r.IntN(64) }
 	count := func() int64 { return int64(number() >> 1) }
 	text := func() string { return string(randomBytes(r, r.IntN(1<<r.IntN(9)))) }
-	rec := Record{Kind: Kind(1 + r.IntN(5)), ID: ID(number()), TTL: NoTTL}
+	rec := Record{Kind: Kind(1 + r.IntN(7)), ID: ID(number()), TTL: NoTTL}
 	switch rec.Kind {
 	case KindCreate:
 		rec.At, rec.Path, rec.ContentType, rec.Closed = count(), text(), text(), r.IntN(2) == 0
@@ -127,6 +136,9 @@ func randomRecord(r *rand.Rand) Record {
 			rec.Source, rec.Base, rec.From, rec.SubOffset = ID(number()|1), Offset(number()), text(), number()
 			rec.Prefix = r.IntN(len(rec.Body) + 1)
 		}
+		if r.IntN(2) == 0 {
+			rec.KeepAge, rec.KeepBytes = count(), count()
+		}
 	case KindAppend:
 		rec.Start, rec.Close = Offset(number()), r.IntN(2) == 0
 		if r.IntN(2) == 0 {
@@ -141,6 +153,23 @@ func randomRecord(r *rand.Rand) Record {
 		rec.Body = []byte(text())
 	case KindTouch:
 		rec.At = count()
+	case KindTrim:
+		rec.Start = Offset(number())
+	case KindChange:
+		rec.At = count()
+		if r.IntN(2) == 0 {
+			rec.Start = Offset(number())
+		}
+		if rec.HasLife = r.IntN(2) == 0; rec.HasLife {
+			rec.TTL = count()*int64(r.IntN(2)) - 1
+			rec.ExpiresAt = int64(number()|1) * int64(r.IntN(2))
+			if rec.ExpiresAt != 0 {
+				rec.ExpiresText = text()
+			}
+		}
+		if rec.HasPolicy = r.IntN(2) == 0; rec.HasPolicy {
+			rec.KeepAge, rec.KeepBytes = count(), count()
+		}
 	}
 	return rec
 }
@@ -154,7 +183,7 @@ func TestDecodeRecordRejects(t *testing.T) {
 		"nothing":                         {},
 		"no identity":                     {byte(KindDelete), 0},
 		"kind 0":                          {0, 0, 1},
-		"kind 6":                          {6, 0, 1},
+		"kind 8":                          {8, 0, 1},
 		"kind 255":                        {255, 0, 1},
 		"unknown flag":                    {byte(KindAppend), 0x80, 1, 0},
 		"delete with a flag":              {byte(KindDelete), flagClosed, 1},
@@ -164,6 +193,17 @@ func TestDecodeRecordRejects(t *testing.T) {
 		"touch with a flag":               {byte(KindTouch), flagTTL, 1, 1},
 		"touch without a time":            {byte(KindTouch), 0, 1},
 		"touch beyond an int64":           join([]byte{byte(KindTouch), 0, 1}, u(1<<63)),
+		"trim with a body":                {byte(KindTrim), 0, 1, 1, 0},
+		"trim with a flag":                {byte(KindTrim), flagTrim, 1, 1},
+		"trim without a start":            {byte(KindTrim), 0, 1},
+		"change without a time":           {byte(KindChange), 0, 1},
+		"change with a body":              {byte(KindChange), 0, 1, 1, 0},
+		"change to a TTL that is no life": {byte(KindChange), flagTTL, 1, 1, 5},
+		"change that expires at no life":  {byte(KindChange), flagExpires, 1, 1, 5, 0},
+		"change with a flag of creates":   {byte(KindChange), flagKeep, 1, 1, 5, 5},
+		"change to the start of nothing":  {byte(KindChange), flagTrim, 1, 1, 0},
+		"change to half a policy":         {byte(KindChange), flagPolicy, 1, 1, 5},
+		"create with no policy":           {byte(KindCreate), flagKeep, 1, 1, 0, 0, 0, 0},
 		"identity without an end":         {byte(KindDelete), 0, 0x80},
 		"identity of 11 bytes":            join([]byte{byte(KindDelete), 0}, long, []byte{1}),
 		"identity beyond a uint64":        join([]byte{byte(KindDelete), 0}, long[:9], []byte{2}),

@@ -18,6 +18,8 @@ type Create struct {
 	ExpiresAt   int64  // Unix milliseconds, 0 = not given
 	ExpiresText string // ExpiresAt as the client wrote it
 	Closed      bool
+	KeepAge     int64 // seconds, 0 = not given
+	KeepBytes   int64 // 0 = not given
 
 	From          string // path of the source, "" = not a fork
 	FromOffset    Offset // where the fork begins, if HasFromOffset; else at the tail
@@ -62,6 +64,7 @@ type Outcome struct {
 	Tail        Offset
 	Closed      bool
 	ContentType string
+	Start       Offset // after a change, and of what is read from before it
 
 	// Of the producer: its current epoch and highest accepted sequence, and
 	// after a gap what was expected and what was received.

@@ -19,6 +19,8 @@ var (
 		"", "1", "[]", "[1]", "[1,2,3]", " [ {\"a\": 1} ,\n[2,\",]\"] ] ", "{", "\xff", "null", "[1,]", "plain", "\"\\\"\"", "[[]]", " ", "0123456789",
 	}
 	someTTLs      = []int64{NoTTL, NoTTL, NoTTL, NoTTL, NoTTL, NoTTL, 20, 20, 5, 2, TTLMax, 0, 1}
+	someAges      = []int64{0, 0, 0, 0, 1, 5, 20, 32, TTLMax}
+	someKept      = []int64{0, 0, 0, 0, 1, 10, 40, 100, RetentionBytesMax}
 	someProducers = []string{"p", "q", "r"}
 	someSeqs      = []string{"", "1", "10", "2", "a", "\xff"}
 )
@@ -34,6 +36,8 @@ type createChoice struct {
 	HasAt             bool
 	Sub               uint64
 	Body              string
+	KeepAge           int64
+	KeepBytes         int64
 }
 
 type appendChoice struct {
@@ -52,7 +56,55 @@ func (w *world) chooseCreate(c *choices) createChoice {
 		r.ExpiresAt = worldStart + int64(c.below(20)-1)*2000
 	}
 	r.Body = pick(c, someBodies)
+	if c.chance(3) {
+		r.KeepAge, r.KeepBytes = pick(c, someAges), pick(c, someKept)
+	}
 	return r
+}
+
+// chooseChange is one as the model gets it.
+func (w *world) chooseChange(c *choices) model.ChangeRequest {
+	r := model.Nothing(w.choosePath(c))
+	if c.chance(3) {
+		r.KeepAge = pick(c, someAges)
+	}
+	if c.chance(3) {
+		r.KeepBytes = pick(c, someKept)
+	}
+	switch c.below(6) {
+	case 0:
+		r.TTL = pick(c, someTTLs)
+	case 1:
+		r.ExpiresAt = max(0, pick(c, []int64{0, 1})*(worldStart+int64(c.below(20)-1)*2000))
+	}
+	if c.chance(2) {
+		r.Trim = modelOffset(w.chooseOffset(c, w.table.Lookup(r.Path)))
+		r.Now = r.Trim == math.MaxInt64
+	}
+	return r
+}
+
+// change sends one change to both sides.
+func (w *world) change(r model.ChangeRequest) {
+	w.note("change %+v", r)
+	w.gate(r.Path)
+	req := Change{
+		Path: r.Path, KeepAge: r.KeepAge, HasKeepAge: r.KeepAge >= 0, KeepBytes: r.KeepBytes, HasKeepBytes: r.KeepBytes >= 0,
+		TTL: r.TTL, HasTTL: r.TTL >= -1, ExpiresAt: r.ExpiresAt, HasExpiresAt: r.ExpiresAt >= 0, HasTrim: r.Trim >= 0 || r.Now,
+	}
+	if r.ExpiresAt > 0 {
+		req.ExpiresText = "as written"
+	}
+	if req.Trim = Offset(r.Trim); r.Now {
+		req.Trim = OffsetMax
+	}
+	rec, out := w.table.DecideChange(&req, w.now)
+	w.settle(r.Path, &rec, out)
+	got, want := out, w.model.Change(w.now, r)
+	if s := w.table.Lookup(r.Path); out.Code == Changed {
+		got.Start = s.Start() // a trim may have followed
+	}
+	w.compare(got, want, false)
 }
 
 func (w *world) chooseFork(c *choices) createChoice {
@@ -166,6 +218,7 @@ func (w *world) create(r createChoice) {
 	req := Create{
 		Path: r.Path, ContentType: r.ContentType, TTL: r.TTL, ExpiresAt: r.ExpiresAt, Closed: r.Closed,
 		From: r.From, FromOffset: r.At, HasFromOffset: r.HasAt, SubOffset: r.Sub,
+		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes,
 	}
 	if r.ExpiresAt != 0 {
 		req.ExpiresText = "as written"
@@ -180,6 +233,7 @@ func (w *world) create(r createChoice) {
 	want := model.CreateRequest{
 		Path: r.Path, ContentType: r.ContentType, TTL: r.TTL, ExpiresAt: r.ExpiresAt, Closed: r.Closed,
 		From: r.From, FromOffset: -1, Sub: r.Sub, Body: []byte(r.Body),
+		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes,
 	}
 	if r.HasAt {
 		want.FromOffset = modelOffset(r.At)

@@ -16,8 +16,9 @@ import (
 //
 // The encoded form begins with a version, so that a row can grow:
 //
-//	version    1 byte, 1
+//	version    1 byte, 1, or 2 where there is something of version 2
 //	flags      1 byte, below
+//	more       version 2: 1 byte of flags, not 0
 //	path       string
 //	type       string, the content type as given
 //	tail       uvarint, an offset that has a token
@@ -35,6 +36,14 @@ import (
 //	             epoch  uvarint
 //	             seq    uvarint
 //	seq        rowSeq: string
+//	start      rowStart: uvarint, the earliest retained offset, not 0
+//	bytes      rowKeepBytes: uvarint, to keep, not 0
+//	age        rowKeepAge: uvarint, seconds, not 0, followed by
+//	             begin  uvarint, Unix milliseconds
+//	             last   uvarint, likewise
+//	             count  uvarint, of marks; of each:
+//	                      at      uvarint, Unix milliseconds
+//	                      offset  uvarint, growing, above start
 //
 // Varints and strings are those of records. A field that its flag does not
 // announce is not there, nothing follows the last, and so a row has one
@@ -60,9 +69,19 @@ type Row struct {
 	Producers []Producer // in ascending order of ID
 	Seq       string     // the last Stream-Seq, if HasSeq
 	HasSeq    bool
+
+	Start     Offset
+	KeepBytes int64 // 0 = however many
+	KeepAge   int64 // seconds, 0 = whatever the age, and the next three mean nothing
+	AgeBegin  int64 // Unix milliseconds
+	AgeLast   int64 // Unix milliseconds
+	Marks     []Mark
 }
 
-const rowVersion = 1
+const (
+	rowVersion     = 1
+	rowVersionMore = 2
+)
 
 const (
 	rowClosed    = 1 << 0
@@ -73,6 +92,13 @@ const (
 	rowInherited = 1 << 5 // the expiry of the fork is its source's
 	rowProducers = 1 << 6
 	rowSeq       = 1 << 7
+)
+
+// The flags that came with version 2.
+const (
+	rowStart     = 1 << 0
+	rowKeepBytes = 1 << 1
+	rowKeepAge   = 1 << 2
 )
 
 // producerRowMin is the least that a producer takes in a row.
@@ -104,6 +130,10 @@ func (s *Stream) Row() Row {
 		slices.SortFunc(row.Producers, func(a, b Producer) int { return cmp.Compare(a.ID, b.ID) })
 	}
 	row.Seq, row.HasSeq = s.lastSeq()
+	row.Start = s.Start()
+	if r := s.retained(); r != nil {
+		row.KeepBytes, row.KeepAge, row.AgeBegin, row.AgeLast, row.Marks = r.bytes, r.age, r.begin, r.last, r.marks
+	}
 	return row
 }
 
@@ -135,13 +165,24 @@ func (r *Row) stream(id ID) *Stream {
 	if r.HasSeq {
 		s.setSeq(r.Seq)
 	}
+	if r.Start != 0 {
+		s.needRare().start = r.Start
+	}
+	if r.KeepBytes != 0 || r.KeepAge != 0 {
+		s.needRare().retention = &retention{age: r.KeepAge, bytes: r.KeepBytes, marks: r.Marks, begin: r.AgeBegin, last: r.AgeLast}
+	}
 	return s
 }
 
 // Append appends the encoded row to dst. A row of a table's stream always has
 // a form that DecodeRow accepts.
 func (r *Row) Append(dst []byte) []byte {
-	dst = append(dst, rowVersion, r.flags())
+	more := r.moreFlags()
+	if more == 0 {
+		dst = append(dst, rowVersion, r.flags())
+	} else {
+		dst = append(dst, rowVersionMore, r.flags(), more)
+	}
 	dst = appendString(dst, r.Path)
 	dst = appendString(dst, r.ContentType)
 	dst = binary.AppendUvarint(dst, uint64(r.Tail))
@@ -170,24 +211,49 @@ func (r *Row) Append(dst []byte) []byte {
 	if r.HasSeq {
 		dst = appendString(dst, r.Seq)
 	}
+	if r.Start != 0 {
+		dst = binary.AppendUvarint(dst, uint64(r.Start))
+	}
+	if r.KeepBytes != 0 {
+		dst = binary.AppendUvarint(dst, uint64(r.KeepBytes))
+	}
+	if r.KeepAge != 0 {
+		dst = binary.AppendUvarint(dst, uint64(r.KeepAge))
+		dst = binary.AppendUvarint(dst, uint64(r.AgeBegin))
+		dst = binary.AppendUvarint(dst, uint64(r.AgeLast))
+		dst = binary.AppendUvarint(dst, uint64(len(r.Marks)))
+		for _, m := range r.Marks {
+			dst = binary.AppendUvarint(dst, uint64(m.At))
+			dst = binary.AppendUvarint(dst, uint64(m.Offset))
+		}
+	}
 	return dst
 }
 
 func (r *Row) flags() byte {
-	var f byte
-	for _, c := range [...]struct {
-		bit byte
-		on  bool
-	}{
+	return bits([]rowFlag{
 		{rowClosed, r.Closed}, {rowGone, r.Gone}, {rowTTL, r.TTL != NoTTL}, {rowExpires, r.ExpiresAt != 0},
 		{rowFork, r.Source != 0}, {rowInherited, r.Source != 0 && r.InheritedExpiry},
 		{rowProducers, len(r.Producers) > 0}, {rowSeq, r.HasSeq},
-	} {
-		if c.on {
-			f |= c.bit
+	})
+}
+
+func (r *Row) moreFlags() byte {
+	return bits([]rowFlag{{rowStart, r.Start != 0}, {rowKeepBytes, r.KeepBytes != 0}, {rowKeepAge, r.KeepAge != 0}})
+}
+
+type rowFlag struct {
+	bit byte
+	on  bool
+}
+
+func bits(flags []rowFlag) (all byte) {
+	for _, f := range flags {
+		if f.on {
+			all |= f.bit
 		}
 	}
-	return f
+	return all
 }
 
 // DecodeRow reads an encoded row. It keeps nothing of b.
@@ -201,12 +267,18 @@ func decodeRow(b []byte, contentType func([]byte) string) (Row, error) {
 	if len(b) < 2 {
 		return Row{}, fmt.Errorf("%w: it is cut short", errRow)
 	}
-	if b[0] != rowVersion {
+	flags, more, rest := b[1], byte(0), b[2:]
+	switch {
+	case b[0] == rowVersion:
+	case b[0] != rowVersionMore:
 		return Row{}, fmt.Errorf("%w: version %d", errRow, b[0])
+	case len(rest) == 0 || rest[0] == 0:
+		return Row{}, fmt.Errorf("%w: version %d of a row that has nothing of it", errRow, b[0])
+	default:
+		more, rest = rest[0], rest[1:]
 	}
-	flags := b[1]
 	has := func(bit byte) bool { return flags&bit != 0 }
-	d := decoder{b: b[2:]}
+	d := decoder{b: rest}
 	r := Row{TTL: NoTTL, Closed: has(rowClosed), Gone: has(rowGone)}
 	r.Path = d.string()
 	r.ContentType = contentType(d.bytes())
@@ -227,15 +299,21 @@ func decodeRow(b []byte, contentType func([]byte) string) (Row, error) {
 	if has(rowSeq) {
 		r.Seq, r.HasSeq = d.string(), true
 	}
+	d.retention(&r, more)
 	switch {
 	case d.bad:
 		return Row{}, fmt.Errorf("%w: a field is cut short or out of range", errRow)
 	case len(d.b) > 0:
 		return Row{}, fmt.Errorf("%w: %d bytes follow it", errRow, len(d.b))
-	case r.flags() != flags:
-		return Row{}, fmt.Errorf("%w: flags %#x of fields that give %#x", errRow, flags, r.flags())
-	case r.Tail >= offsetEnd || r.Base > r.Tail:
-		return Row{}, fmt.Errorf("%w: tail %d, base %d", errRow, uint64(r.Tail), uint64(r.Base))
+	case r.flags() != flags || r.moreFlags() != more:
+		return Row{}, fmt.Errorf("%w: flags %#x, %#x of fields that give %#x, %#x", errRow, flags, more, r.flags(), r.moreFlags())
+	case r.Tail >= offsetEnd || r.Base > r.Tail || r.Start > r.Tail:
+		return Row{}, fmt.Errorf("%w: tail %d, base %d, start %d", errRow, uint64(r.Tail), uint64(r.Base), uint64(r.Start))
+	}
+	for i, m := range r.Marks {
+		if m.Offset <= r.Start || m.Offset > r.Tail || i > 0 && m.Offset <= r.Marks[i-1].Offset {
+			return Row{}, fmt.Errorf("%w: a mark at %d", errRow, uint64(m.Offset))
+		}
 	}
 	return r, nil
 }
@@ -258,4 +336,26 @@ func (d *decoder) producers() []Producer {
 		list, last = append(list, p), p.ID
 	}
 	return list
+}
+
+// retention reads what version 2 has more.
+func (d *decoder) retention(r *Row, more byte) {
+	if more&rowStart != 0 {
+		r.Start = Offset(d.uvarint())
+	}
+	if more&rowKeepBytes != 0 {
+		r.KeepBytes = d.count()
+	}
+	if more&rowKeepAge == 0 {
+		return
+	}
+	r.KeepAge, r.AgeBegin, r.AgeLast = d.count(), d.count(), d.count()
+	n := d.uvarint()
+	if n > marksMax {
+		d.bad = true
+		return
+	}
+	for range n {
+		r.Marks = append(r.Marks, Mark{At: d.count(), Offset: Offset(d.uvarint())})
+	}
 }

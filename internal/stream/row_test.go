@@ -38,6 +38,15 @@ var namedRows = []struct {
 	{"producers", Row{Path: "/a", ContentType: "a/b", TTL: NoTTL, Producers: []Producer{{"P", CounterMax, CounterMax}, {"p", 1, 2}, {"pp", 300, 4}}}},
 	{"Stream-Seq", Row{Path: "/a", ContentType: "a/b", TTL: NoTTL, Seq: "0001", HasSeq: true}},
 	{"empty Stream-Seq", Row{Path: "/a", ContentType: "a/b", TTL: NoTTL, HasSeq: true}},
+	{"start", Row{Path: "/a", ContentType: "a/b", Tail: 100, TTL: NoTTL, Start: 99}},
+	{"bytes to keep", Row{Path: "/a", ContentType: "a/b", Tail: 100, TTL: NoTTL, KeepBytes: RetentionBytesMax}},
+	{"age to keep", Row{Path: "/a", ContentType: "a/b", TTL: NoTTL, KeepAge: 60, AgeBegin: 1700000000000, AgeLast: 1700000000000}},
+	{"marks", Row{Path: "/a", ContentType: "a/b", Tail: 300, TTL: NoTTL, Start: 10, KeepAge: TTLMax, AgeBegin: 7, AgeLast: 8, Marks: []Mark{{1, 11}, {1, 12}, {5, 300}}}},
+	{"everything of version 2", Row{
+		Path: "/b", ContentType: "application/json", Closed: true, Gone: true, Tail: 9, TTL: 5, Logged: 6, ExpiresAt: 7, ExpiresText: "t",
+		Source: 1, Base: 8, From: "/a", SubOffset: 2, InheritedExpiry: true, Producers: []Producer{{"p", 1, 2}}, Seq: "s", HasSeq: true,
+		Start: 3, KeepBytes: 4, KeepAge: 5, AgeBegin: 6, AgeLast: 7, Marks: []Mark{{6, 4}},
+	}},
 	{"everything", Row{
 		Path: "/b", ContentType: "application/json", Closed: true, Gone: true, Tail: 9, TTL: 5, Logged: 6, ExpiresAt: 7, ExpiresText: "t",
 		Source: 1, Base: 8, From: "/a", SubOffset: 2, InheritedExpiry: true, Producers: []Producer{{"p", 1, 2}}, Seq: "s", HasSeq: true,
@@ -166,6 +175,19 @@ func randomRow(r *rand.Rand) Row {
 	if maybe() {
 		row.Seq, row.HasSeq = text(), true
 	}
+	if maybe() {
+		row.Start = Offset(r.Uint64N(uint64(row.Tail) + 1))
+	}
+	if maybe() {
+		row.KeepBytes = count()
+	}
+	if row.KeepAge = count() * int64(r.IntN(2)); row.KeepAge != 0 {
+		row.AgeBegin, row.AgeLast = count(), count()
+		for at := row.Start; row.Tail > at && len(row.Marks) < r.IntN(marksMax+1); {
+			at += 1 + Offset(r.Uint64N(uint64(row.Tail-at)))
+			row.Marks = append(row.Marks, Mark{count(), at})
+		}
+	}
 	return row
 }
 
@@ -180,7 +202,20 @@ func TestDecodeRowRejects(t *testing.T) {
 		"nothing":                           "",
 		"a version alone":                   "\x01",
 		"version 0":                         "\x00\x00" + plain,
-		"version 2":                         "\x02\x00" + plain,
+		"version 3":                         "\x03\x00" + plain,
+		"version 2 cut short":               "\x02\x00",
+		"version 2 of nothing new":          "\x02\x00\x00" + plain,
+		"an unknown flag of version 2":      "\x02\x00\x08" + plain,
+		"a start of nothing":                "\x02\x00\x01" + plain + "\x00",
+		"a start beyond the tail":           "\x02\x00\x01" + plain + "\x07",
+		"no bytes to keep":                  "\x02\x00\x02" + plain + "\x00",
+		"no age to keep":                    "\x02\x00\x04" + plain + "\x00\x00\x00\x00",
+		"an age without its marks":          "\x02\x00\x04" + plain + "\x01\x00\x00",
+		"fewer marks than announced":        "\x02\x00\x04" + plain + "\x01\x00\x00\x02\x00\x01",
+		"more marks than there may be":      "\x02\x00\x04" + plain + "\x01\x00\x00\x13" + strings.Repeat("\x00\x01", 19),
+		"a mark beyond the tail":            "\x02\x00\x04" + plain + "\x01\x00\x00\x01\x00\x07",
+		"a mark before the start":           "\x02\x00\x05" + plain + "\x02\x01\x00\x00\x01\x00\x02",
+		"marks that do not grow":            "\x02\x00\x04" + plain + "\x01\x00\x00\x02\x00\x02\x00\x02",
 		"nothing but flags":                 row(0),
 		"no content type":                   row(0, "\x02/a"),
 		"no tail":                           row(0, "\x02/a\x03a/b"),

@@ -16,5 +16,33 @@ func (t *Table) ForkedTo(s *Stream) Offset {
 	return to
 }
 
-// Ends reports whether the stream has a deadline.
-func (s *Stream) Ends() bool { return s.Deadline() != math.MaxInt64 }
+// Floor is the lowest offset from which anyone still reads what is stored under
+// a stream: the stream itself, a fork of it that begins further on, or a fork of
+// one of those. Nobody needs an append that ends there or before. OffsetMax
+// means that nobody needs any.
+//
+// Floors never fall: starts only grow, and what is forked is there, so a new
+// fork begins to read where its source does.
+func (t *Table) Floor(s *Stream) Offset {
+	floor := OffsetMax
+	if !s.Gone {
+		floor = s.Start()
+	}
+	if s.rare == nil || floor == 0 {
+		return floor
+	}
+	for id := range s.rare.forks {
+		if fork := t.ByID(id); fork != nil {
+			if f := t.Floor(fork); f < fork.Base() {
+				floor = min(floor, f)
+			}
+		}
+		if floor == 0 {
+			break // no lower one is to be found
+		}
+	}
+	return floor
+}
+
+// Ends reports whether time alone will change something about the stream.
+func (s *Stream) Ends() bool { return s.NextDue() != math.MaxInt64 }

@@ -28,6 +28,7 @@ type world struct {
 	data   []byte // what drives the run
 	trace  []string
 	codes  map[Code]int // how often each outcome was seen
+	floors map[ID]Offset
 }
 
 // storedAppend is one append of a stream itself, without what it inherits.
@@ -53,6 +54,7 @@ func newWorld(t *testing.T) *world {
 		now:    worldStart,
 		stored: make(map[ID][]storedAppend),
 		codes:  make(map[Code]int),
+		floors: make(map[ID]Offset),
 	}
 }
 
@@ -87,6 +89,72 @@ func (w *world) commit(rec *Record) {
 	})
 	for _, s := range effect.Removed {
 		delete(w.stored, s.ID)
+	}
+}
+
+// trimDue drops what a stream has too much of, as an engine does with whatever
+// made it so.
+func (w *world) trimDue(s *Stream) {
+	if s == nil {
+		return
+	}
+	if to, due := s.TooMuch(); due {
+		w.commit(&Record{Kind: KindTrim, ID: s.ID, Start: to})
+	}
+	if to, due := s.TooMuch(); due {
+		w.fail("stream %d is trimmed to %d, and should be again to %d", s.ID, s.Start(), to)
+	}
+}
+
+// dropOld drops what is too old.
+func (w *world) dropOld(path string) {
+	s := w.table.Lookup(path)
+	if s == nil || s.Gone {
+		return
+	}
+	for {
+		to, due := s.TooOld(w.now)
+		if due != (s.KeepAge() > 0 && s.Start() < s.Tail && s.NextDue() <= w.now) {
+			w.fail("stream %d: something is too old: %t, and next due at %d", s.ID, due, s.NextDue())
+		}
+		if !due {
+			break
+		}
+		if err := w.model.DropOld(w.now, path, int64(to)); err != nil {
+			w.fail("%v", err)
+		}
+		w.commit(&Record{Kind: KindTrim, ID: s.ID, Start: to})
+	}
+	if err := w.model.Overdue(w.now, path); err != nil {
+		w.fail("%v", err)
+	}
+}
+
+// checkFloors holds floors against what each reader needs, and drops what nobody
+// does: whoever misses it will say so.
+func (w *world) checkFloors() {
+	floors := make(map[ID]Offset)
+	for s := range w.table.All {
+		floors[s.ID] = OffsetMax
+	}
+	for reader := range w.table.All {
+		if reader.Gone {
+			continue
+		}
+		for s, to := reader, OffsetMax; s != nil && reader.Start() < to; s, to = s.Source(), min(to, s.Base()) {
+			floors[s.ID] = min(floors[s.ID], reader.Start())
+			if s.Source() != nil && reader.Start() >= s.Base() {
+				break
+			}
+		}
+	}
+	for s := range w.table.All {
+		floor := w.table.Floor(s)
+		if floor != floors[s.ID] || floor < w.floors[s.ID] {
+			w.fail("the floor of stream %d is %d, was %d, and its readers need %d", s.ID, floor, w.floors[s.ID], floors[s.ID])
+		}
+		w.floors[s.ID] = floor
+		w.stored[s.ID] = slices.DeleteFunc(w.stored[s.ID], func(a storedAppend) bool { return a.end <= floor })
 	}
 }
 
@@ -125,6 +193,7 @@ func (w *world) settle(path string, rec *Record, out Outcome) {
 	} else if s.TTL() != NoTTL && (s.Touched() != w.now || s.Logged() != w.now) {
 		w.fail("record %+v at %d left touched %d, logged %d", *rec, w.now, s.Touched(), s.Logged())
 	}
+	w.trimDue(s)
 }
 
 // visible is what a reader of s can see, through the chain of its sources.
@@ -141,6 +210,11 @@ func (w *world) visible(s *Stream) []storedAppend {
 		}
 	}
 	return append(all, w.stored[s.ID]...)
+}
+
+// shown is what a reader of s is given: what is visible and not dropped.
+func (w *world) shown(s *Stream) []storedAppend {
+	return slices.DeleteFunc(slices.Clone(w.visible(s)), func(a storedAppend) bool { return a.end <= s.Start() })
 }
 
 // Prefix implements Content.
@@ -168,6 +242,7 @@ type state struct {
 	Forks     map[ID]bool
 	Producers map[string]producer
 	Seq       string
+	Retention retention
 }
 
 // states takes down a table.
@@ -194,6 +269,11 @@ func states(t *Table) map[ID]state {
 			for id, p := range r.producers {
 				d.Producers[id] = *p
 			}
+			if r.retention != nil {
+				d.Retention = *r.retention
+				d.Retention.marks = append([]Mark(nil), r.retention.marks...)
+			}
+			d.Rare.retention = nil
 			d.Rare.expires, d.Rare.fork, d.Rare.forks, d.Rare.producers, d.Rare.seq = nil, nil, nil, nil, nil
 			d.Rare.touched = 0 // reads move it without a record
 		}
@@ -224,6 +304,8 @@ func checkTable(t *Table) error {
 			return fmt.Errorf("stream %d has a source that is not in the table, or is not one below it", s.ID)
 		case unsafe.StringData(s.ContentType) != unsafe.StringData(t.types[s.ContentType]) && len(t.types) < typesMax:
 			return fmt.Errorf("stream %d has a content type of its own", s.ID)
+		case s.Start() > s.Tail || s.retained() != nil && len(s.retained().marks) > marksMax:
+			return fmt.Errorf("stream %d starts at %d, its tail is %d, and it has the marks %v", s.ID, s.Start(), s.Tail, s.retained())
 		case s.TextBytes() != textOf(s):
 			return fmt.Errorf("stream %d has %d bytes of text, its texts have %d", s.ID, s.TextBytes(), textOf(s))
 		}
@@ -265,7 +347,7 @@ func sameRecord(a, b Record) bool {
 		return false
 	}
 	a.Body, b.Body = nil, nil
-	if a.Kind != KindCreate { // TTL belongs to creates alone
+	if a.Kind != KindCreate && a.Kind != KindChange { // TTL belongs to these
 		a.TTL, b.TTL = 0, 0
 	}
 	return reflect.DeepEqual(a, b)
