@@ -3,9 +3,11 @@ package engine
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"tailrace/internal/objstore"
 	"tailrace/internal/stream"
+	"tailrace/internal/vfs/memfs"
 )
 
 // TestTierStatsSayWhatARestoreWouldLose follows the numbers through the life of
@@ -115,5 +117,33 @@ func TestRequestsOfAPublicationAreCounted(t *testing.T) {
 	np, nh, nr, nd = count()
 	if np-p != 3 || nh-h != 2+1 || nr-r != 1 || nd-d != 2 {
 		t.Errorf("a publication and a round of deletions took %d puts, %d heads, %d reads, %d deletes", np-p, nh-h, nr-r, nd-d)
+	}
+}
+
+// TestRestoreKnowsWhatThePublicationReplaced: the state before the one that is
+// restored is known to the new directory, and deleted in its time.
+func TestRestoreKnowsWhatThePublicationReplaced(t *testing.T) {
+	f := startTier(t, func(o *Options) { o.Tier.Grace = time.Hour })
+	f.fill(2, 2, 50)
+	f.drain()
+	want(t, f.Engine, stream.Appended, appendTo("s1", "text/plain", "more"))
+	f.drain()
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.disk = memfs.New()
+	if _, err := RestoreFromBucket(t.Context(), BucketRestore{FS: f.disk, To: "store", Bucket: f.bucket, Rand: f.rng.Uint64}); err != nil {
+		t.Fatal(err)
+	}
+	f.set = func(o *Options) { o.Tier.Takeover = true }
+	f.open()
+	f.audited()
+	if s := f.TierStats(); s.DoomedObjects == 0 {
+		t.Errorf("nothing was replaced: %+v", s)
+	}
+	f.drain()
+	f.audited()
+	if s := f.TierStats(); s.DoomedObjects != 0 || s.Phase != TierReady {
+		t.Errorf("what was replaced is still there: %+v", s)
 	}
 }
