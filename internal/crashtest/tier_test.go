@@ -272,3 +272,33 @@ func (w *bucketWorld) restored(want map[string]string) {
 	}
 	w.dir = old
 }
+
+// TestStartWithoutTheBucket starts a server while its bucket is away: it serves,
+// says so, and finds the bucket when that comes back.
+func TestStartWithoutTheBucket(t *testing.T) {
+	s := s3test.Start(t)
+	s.Kill()
+	dir := filepath.Join(t.TempDir(), "store")
+	p := launch(t, s.Env(), serveArgs(dir, "127.0.0.1:0", append(fileSize(256<<10), bucketFlags(s)...)...)...)
+	p.awaitServing(t)
+	c := newClient(p.url())
+	put(t, c, "s", textKind)
+	post(t, c, "s", textKind, "without a bucket")
+	await := func(message string) {
+		t.Helper()
+		for limit := time.Now().Add(patience); p.log.value(message, "phase") == ""; <-time.After(backOff) {
+			if time.Now().After(limit) {
+				t.Fatalf("the server does not say %q:\n%s", message, p.log)
+			}
+		}
+	}
+	await("bucket is starting")
+	s.Restart(t)
+	await("bucket is ready")
+	if got := get(t, c, "s"); got != "without a bucket" {
+		t.Errorf("read back %q", got)
+	}
+	if trouble := p.log.trouble(); len(trouble) > 0 {
+		t.Errorf("the server said: %q", trouble)
+	}
+}
