@@ -1,17 +1,17 @@
 # Targets of tailrace. Bare "make" prints them.
 
-BIN       := bin/tailrace
-GO        := go
-LISTEN    ?= 127.0.0.1:4437
-DATA      ?= ./data
-ROUNDS    ?= 200
+BIN        := bin/tailrace
+GO         := go
+LISTEN     ?= 127.0.0.1:4437
+DATA       ?= ./data
+ROUNDS     ?= 200
 TIERROUNDS ?= 50
-SEEDS     ?= 20000
-FUZZTIME  ?= 10m
-LIVETIME  ?= 10m
-BENCHTIME ?= 2s
-URL       ?=
-VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+SEEDS      ?= 20000
+FUZZTIME   ?= 10m
+LIVETIME   ?= 10m
+BENCHTIME  ?= 2s
+URL        ?=
+VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-go test-conformance test-browser race crash hunt fuzz fuzz-smoke lint bench soak soak-live conformance golden tidy-check testtools
