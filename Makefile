@@ -1,16 +1,17 @@
 # Targets of tailrace. Bare "make" prints them.
 
-BIN       := bin/tailrace
-GO        := go
-LISTEN    ?= 127.0.0.1:4437
-DATA      ?= ./data
-ROUNDS    ?= 200
-SEEDS     ?= 20000
-FUZZTIME  ?= 10m
-LIVETIME  ?= 10m
-BENCHTIME ?= 2s
-URL       ?=
-VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BIN        := bin/tailrace
+GO         := go
+LISTEN     ?= 127.0.0.1:4437
+DATA       ?= ./data
+ROUNDS     ?= 200
+TIERROUNDS ?= 50
+SEEDS      ?= 20000
+FUZZTIME   ?= 10m
+LIVETIME   ?= 10m
+BENCHTIME  ?= 2s
+URL        ?=
+VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-go test-conformance test-browser race crash hunt fuzz fuzz-smoke lint bench soak soak-live conformance golden tidy-check testtools
@@ -48,7 +49,7 @@ bin/toxiproxy: internal/testtools/go.sum
 	cd internal/testtools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-s -o ../../$@ github.com/Shopify/toxiproxy/v2/cmd/server
 	@touch $@
 
-test-conformance: build conformance/node_modules/.installed
+test-conformance: build testtools conformance/node_modules/.installed
 	cd conformance && node run.mjs --binary ../$(BIN)
 	cd conformance && node client-crash.mjs --binary ../$(BIN)
 
@@ -60,7 +61,7 @@ conformance/node_modules/.installed: conformance/package.json conformance/packag
 
 conformance: conformance/node_modules/.installed ## the official suite; against any server with URL=http://host:port
 ifeq ($(URL),)
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build testtools
 	cd conformance && node run.mjs --binary ../$(BIN)
 else
 	cd conformance && node run.mjs --url $(URL)
@@ -84,9 +85,9 @@ tidy-check:
 golden: ## write the golden files again; read the diff before committing it
 	$(GO) test ./wal ./segment ./internal/stream ./internal/manifest ./internal/checkpoint ./internal/bucket -run 'Golden|KeepTheirBytes' -update
 
-crash: ## a real process killed with -9, ROUNDS times under load and as often while idle
+crash: testtools ## a real process killed with -9, ROUNDS times under load and as often while idle, TIERROUNDS times with a bucket
 	$(GO) test ./internal/crashtest -run 'Kill|Idle' -v -timeout 3h \
-		-crash.rounds=$(ROUNDS) -crash.idle=$(ROUNDS) -crash.idle-log-file-bytes=67108864
+		-crash.rounds=$(ROUNDS) -crash.tier=$(TIERROUNDS) -crash.idle=$(ROUNDS) -crash.idle-log-file-bytes=67108864
 
 hunt: ## the crash matrix over SEEDS seeds
 	$(GO) test ./engine -run TestCrashKeepsWhatWasAcknowledged -v -timeout 3h -engine.crash-seeds=$(SEEDS)

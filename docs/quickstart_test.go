@@ -54,21 +54,31 @@ func linesOf(text string) []string {
 	return strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), "\n")
 }
 
-// TestQuickstartDoesWhatItSays executes the commands of the README in one shell,
-// as somebody who pastes them would, and compares what they print. Only the
-// address is another, so that the test disturbs nobody, and the log files are
-// small.
+// TestQuickstartDoesWhatItSays executes the commands of the README.
 func TestQuickstartDoesWhatItSays(t *testing.T) {
+	follow(t, "../README.md", "-X PUT", "-X POST", "kill -9", "live=sse", "Producer-Seq")
+}
+
+// TestBucketCommandsDoWhatTheySay executes those of the operations page.
+func TestBucketCommandsDoWhatTheySay(t *testing.T) {
+	follow(t, "operations.md", "status", "rm -r ./data", "restore --bucket", "--bucket-takeover", "check ./data --bucket", "inspect bucket-head")
+}
+
+// follow executes the commands of a page in one shell, as somebody who pastes
+// them would, and compares what they print. Only the address is another, so that
+// the test disturbs nobody, and the log files are small.
+func follow(t *testing.T, page string, shown ...string) {
+	t.Helper()
 	own := freeAddress(t)
-	all := steps(t, strings.ReplaceAll(read(t, "../README.md"), address, own))
+	all := steps(t, strings.ReplaceAll(read(t, page), address, own))
 	var script strings.Builder
 	for i, s := range all {
 		fmt.Fprintf(&script, "printf '\\n%s\\n'\n%s", boundary(i), s.commands)
 	}
 	fmt.Fprintf(&script, "printf '\\n%s\\n'\n", boundary(len(all)))
-	for _, needed := range []string{"-X PUT", "-X POST", "kill -9", "live=sse", "Producer-Seq"} {
+	for _, needed := range shown {
 		if !strings.Contains(script.String(), needed) {
-			t.Errorf("the quickstart shows no %s", needed)
+			t.Errorf("%s shows no %s", page, needed)
 		}
 	}
 
