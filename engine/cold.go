@@ -148,7 +148,7 @@ func (e *Engine) readRun(h how, seg *segmentFile, sp span, r *ReadRequest, res *
 	}
 	seg.used.Store(e.clockMS.Load())
 	h = h.after(res)
-	reader, err := e.readerOf(seg, h, &run, uint64(res.Next), *budget)
+	reader, err := e.readerOf(seg, h, &run)
 	if err != nil {
 		return false, err
 	}

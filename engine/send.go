@@ -91,7 +91,7 @@ func (e *Engine) sendSegment(ctx context.Context, seg manifest.Segment) error {
 		return ignoreRefused(err)
 	}
 	e.opts.Logger.Debug("segment sent", "segment", seg.ID, "level", seg.Level, "bytes", seg.Bytes, "took", time.Since(began).Round(time.Millisecond))
-	signal(e.mergeNow) // it may leave the disk
+	signal(e.evictNow)
 	return nil
 }
 
