@@ -82,12 +82,14 @@ func measureHistory(tb testing.TB, endpoint string, bytes int64) *tierHistory {
 	m.first = m.readCold(tb, historyReads)
 	before := m.do(tb, order{}).Bucket
 	w := watchChild(m.child, func() int64 { return time.Since(at).Milliseconds() })
+	begin(tb, m.child, "tier-history-out")
 	at = time.Now()
 	if err := m.compare(m.addr, historyConns); err != nil {
 		tb.Fatal(err)
 	}
 	m.out = time.Since(at)
 	m.ratio, m.slope = w.end()
+	end(tb, m.child)
 	after := m.do(tb, order{})
 	if m.all = after.Bucket.since(before); after.Engine.Damage > 0 {
 		tb.Errorf("bench: %d reads met bytes that do not verify", after.Engine.Damage)
@@ -168,7 +170,7 @@ func (m *tierHistory) report(b *testing.B) {
 
 	m.first.report(b)
 	b.ReportMetric(mebi(m.raw)/m.out.Seconds(), "all-out-MiB/s")
-	b.ReportMetric(float64(m.all.of(objstore.OpReadAt, aboutAll))/gib, "all-GET/GiB")
+	b.ReportMetric(float64(m.all.of(objstore.OpReadAt, aboutSegment))/gib, "all-GET/GiB")
 	b.ReportMetric(float64(m.all.Down)/float64(m.stored), "all-fetched/stored")
 	b.ReportMetric(m.ratio, "all-memory-second-half/first")
 }

@@ -51,7 +51,7 @@ func (m *tierHistory) readCold(tb testing.TB, reads int) (f firstBytes) {
 		after := m.do(tb, order{}).Bucket
 		d := after.since(before)
 		before = after
-		gets := d.of(objstore.OpReadAt, aboutAll)
+		gets := d.of(objstore.OpReadAt, aboutSegment)
 		if gets == 0 {
 			f.near = append(f.near, took)
 			continue
@@ -247,7 +247,7 @@ func (r *tierReplay) report(b *testing.B) {
 		b.ReportMetric(float64(far.coded)/float64(far.all), coding+"-as-stored-share")
 		b.ReportMetric(r.ratios[far.name], coding+"-memory-second-half/first")
 		turns := float64(len(far.took))
-		gets, down := float64(r.asked[far.name].of(objstore.OpReadAt, aboutAll))/turns, float64(r.asked[far.name].Down)/turns
+		gets, down := float64(r.asked[far.name].of(objstore.OpReadAt, aboutSegment))/turns, float64(r.asked[far.name].Down)/turns
 		b.ReportMetric(gets/float64(r.raw)*(1<<30), coding+"-GET/GiB")
 		b.ReportMetric(down/max(1, gets)/1024, coding+"-KiB/GET")
 		// One where a part of the stream begins, one where it ends, the windows between.
