@@ -90,8 +90,8 @@ crash: testtools ## a real process killed with -9, ROUNDS times under load and a
 	$(GO) test ./internal/crashtest -run 'Kill|Idle' -v -timeout 3h \
 		-crash.rounds=$(ROUNDS) -crash.tier=$(TIERROUNDS) -crash.idle=$(ROUNDS) -crash.idle-log-file-bytes=67108864
 
-hunt: ## the crash matrix over SEEDS seeds
-	$(GO) test ./engine -run TestCrashKeepsWhatWasAcknowledged -v -timeout 3h -engine.crash-seeds=$(SEEDS)
+hunt: ## the crash matrix over SEEDS seeds, without and with a bucket
+	$(GO) test ./engine -run KeepsWhatWasAcknowledged -v -timeout 3h -engine.crash-seeds=$(SEEDS) -engine.tier-seeds=$(SEEDS)
 
 fuzz: ## every fuzz target for FUZZTIME, two at a time
 	fuzz/run.sh $(FUZZTIME) 2
