@@ -357,6 +357,7 @@ func TestFullDiskIsAnAnswer(t *testing.T) {
 	f := start(t, silent)
 	f.create("a", "", text)
 	f.create("b", "12345", text)
+	f.create("ttl", "12345", text, "Stream-TTL: 1000")
 	f.fs.Inject(func(op faultfs.Op) faultfs.Fault {
 		if op.Kind == faultfs.Allocate || op.Kind == faultfs.Create {
 			return faultfs.Fault{Err: errNoSpace()}
@@ -376,7 +377,15 @@ func TestFullDiskIsAnAnswer(t *testing.T) {
 	if !full {
 		t.Fatal("the log never ran out of space")
 	}
+	for n := 0; f.do("POST", root+"a", "x", text).StatusCode != 507; n++ {
+		if n == 10_000 {
+			t.Fatal("there is always room for a little")
+		}
+	}
 	f.do("GET", root+"b", "").want(t, 200)
+	f.patch("b", "Stream-Trim: now").want(t, 204)
+	f.patch("ttl", "Stream-Trim: now").want(t, 204)
+	f.patch("b", "Stream-Retention-Age: 5", "Stream-Trim: now").wantError(t, 507, "disk_full")
 	f.do("POST", root+"b", "", "Stream-Closed: true").want(t, 204)
 	f.do("DELETE", root+"b", "").want(t, 204)
 	f.fs.Inject(nil)
