@@ -59,18 +59,39 @@ func linesOf(text string) []string {
 // address is another, so that the test disturbs nobody, and the log files are
 // small.
 func TestQuickstartDoesWhatItSays(t *testing.T) {
-	own := freeAddress(t)
-	all := steps(t, strings.ReplaceAll(read(t, "../README.md"), address, own))
-	var script strings.Builder
-	for i, s := range all {
-		fmt.Fprintf(&script, "printf '\\n%s\\n'\n%s", boundary(i), s.commands)
-	}
-	fmt.Fprintf(&script, "printf '\\n%s\\n'\n", boundary(len(all)))
+	executed := follow(t, "../README.md", "", "")
 	for _, needed := range []string{"-X PUT", "-X POST", "kill -9", "live=sse", "Producer-Seq"} {
-		if !strings.Contains(script.String(), needed) {
+		if !strings.Contains(executed, needed) {
 			t.Errorf("the quickstart shows no %s", needed)
 		}
 	}
+}
+
+// TestOperationsDoWhatTheySay does the same with what an operator is told to type
+// while a server serves.
+func TestOperationsDoWhatTheySay(t *testing.T) {
+	const serve = "bin/tailrace serve >log 2>&1 & server=$!\n" +
+		"until curl -s -o /dev/null http://" + address + "/; do :; done\n"
+	executed := follow(t, "operations.md", serve, "kill $server; wait $server\n")
+	for _, needed := range []string{"-X PATCH", "Stream-Retention-Age", "Stream-Trim"} {
+		if !strings.Contains(executed, needed) {
+			t.Errorf("the operations show no %s", needed)
+		}
+	}
+}
+
+// follow executes the marked commands of a page between others, and compares what
+// they print with what the page shows. It returns what it executed.
+func follow(t *testing.T, page, before, after string) string {
+	t.Helper()
+	own := freeAddress(t)
+	all := steps(t, strings.ReplaceAll(read(t, page), address, own))
+	var script strings.Builder
+	script.WriteString(strings.ReplaceAll(before, address, own))
+	for i, s := range all {
+		fmt.Fprintf(&script, "printf '\\n%s\\n'\n%s", boundary(i), s.commands)
+	}
+	fmt.Fprintf(&script, "printf '\\n%s\\n'\n%s", boundary(len(all)), after)
 
 	printed, err := shell(t, script.String(), environment(
 		"TAILRACE_LISTEN="+own, "TAILRACE_LOG_FILE_BYTES=1MiB", "TAILRACE_BODY_BYTES=256KiB",
@@ -89,6 +110,7 @@ func TestQuickstartDoesWhatItSays(t *testing.T) {
 			t.Errorf("these commands\n%s\nprinted\n%s\nwhile the page shows\n%s", s.commands, got, strings.Join(s.want, "\n"))
 		}
 	}
+	return script.String()
 }
 
 func boundary(i int) string { return fmt.Sprintf("=== step %d ===", i) }
@@ -99,7 +121,7 @@ func shell(t *testing.T, script string, env []string) (printed string, err error
 	t.Helper()
 	for _, tool := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Fatalf("the quickstart needs %s: %v", tool, err)
+			t.Fatalf("the test needs %s: %v", tool, err)
 		}
 	}
 	dir := t.TempDir()
@@ -122,7 +144,7 @@ func shell(t *testing.T, script string, env []string) (printed string, err error
 	cmd.Cancel = func() error { return syscall.Kill(group, syscall.SIGKILL) }
 	err = cmd.Wait()
 	if left := syscall.Kill(group, 0); err == nil && !errors.Is(left, syscall.ESRCH) {
-		t.Errorf("the quickstart leaves processes behind")
+		t.Errorf("the commands leave processes behind")
 	}
 	if t.Failed() || err != nil {
 		t.Logf("standard error:\n%s", read(t, stderr.Name()))
