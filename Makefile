@@ -1,19 +1,21 @@
 # Targets of tailrace. Bare "make" prints them.
 
-BIN       := bin/tailrace
-GO        := go
-LISTEN    ?= 127.0.0.1:4437
-DATA      ?= ./data
-ROUNDS    ?= 200
-SEEDS     ?= 20000
-FUZZTIME  ?= 10m
-LIVETIME  ?= 10m
-BENCHTIME ?= 2s
-URL       ?=
-VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BIN        := bin/tailrace
+GO         := go
+LISTEN     ?= 127.0.0.1:4437
+DATA       ?= ./data
+ROUNDS     ?= 200
+TIERROUNDS ?= 50
+SEEDS      ?= 20000
+FUZZTIME   ?= 10m
+LIVETIME   ?= 10m
+TIERTIME   ?= 2m
+BENCHTIME  ?= 2s
+URL        ?=
+VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-conformance test-browser race crash hunt fuzz fuzz-smoke lint bench soak soak-live conformance golden tidy-check testtools
+.PHONY: help run build test test-go test-conformance test-browser race crash hunt fuzz fuzz-smoke lint bench soak soak-live soak-tier conformance golden tidy-check testtools
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +50,7 @@ bin/toxiproxy: internal/testtools/go.sum
 	cd internal/testtools && CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-s -o ../../$@ github.com/Shopify/toxiproxy/v2/cmd/server
 	@touch $@
 
-test-conformance: build conformance/node_modules/.installed
+test-conformance: build testtools conformance/node_modules/.installed
 	cd conformance && node run.mjs --binary ../$(BIN)
 	cd conformance && node client-crash.mjs --binary ../$(BIN)
 
@@ -60,7 +62,7 @@ conformance/node_modules/.installed: conformance/package.json conformance/packag
 
 conformance: conformance/node_modules/.installed ## the official suite; against any server with URL=http://host:port
 ifeq ($(URL),)
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build testtools
 	cd conformance && node run.mjs --binary ../$(BIN)
 else
 	cd conformance && node run.mjs --url $(URL)
@@ -84,9 +86,9 @@ tidy-check:
 golden: ## write the golden files again; read the diff before committing it
 	$(GO) test ./wal ./segment ./internal/stream ./internal/manifest ./internal/checkpoint ./internal/bucket -run 'Golden|KeepTheirBytes' -update
 
-crash: ## a real process killed with -9, ROUNDS times under load and as often while idle
+crash: testtools ## a real process killed with -9, ROUNDS times under load and as often while idle, TIERROUNDS times with a bucket
 	$(GO) test ./internal/crashtest -run 'Kill|Idle' -v -timeout 3h \
-		-crash.rounds=$(ROUNDS) -crash.idle=$(ROUNDS) -crash.idle-log-file-bytes=67108864
+		-crash.rounds=$(ROUNDS) -crash.tier=$(TIERROUNDS) -crash.idle=$(ROUNDS) -crash.idle-log-file-bytes=67108864
 
 hunt: ## the crash matrix over SEEDS seeds
 	$(GO) test ./engine -run TestCrashKeepsWhatWasAcknowledged -v -timeout 3h -engine.crash-seeds=$(SEEDS)
@@ -100,7 +102,7 @@ fuzz-smoke:
 bench: ## the benchmarks, each beside the floor of this machine
 	$(GO) test -run '^$$' -bench . -timeout 1h ./wal ./bench
 
-soak: soak-live ## the long measurements, at the sizes that their bounds are for: about an hour, 20 GB of disk
+soak: soak-live soak-tier ## the long measurements, at the sizes that their bounds are for: more than an hour, 20 GB of disk
 	$(GO) test -run '^$$' -bench 'Large|ManyStreams|StoredBytes|Replay' -benchtime 1x -timeout 6h ./bench -bench.strict \
 		-bench.large-bytes=21474836480 -bench.many=1000000 -bench.many-memory=536870912 \
 		-bench.stored-bytes=1073741824 -bench.stored-streams=100000 -bench.replay-bytes=1073741824
@@ -113,3 +115,9 @@ soak-live: ## live readers for LIVETIME, each of whom must get everything once; 
 		./bench -bench.strict -bench.pairs=5 -bench.pairtime=10s -bench.idle-readers=10000 -bench.stop-readers=15000
 	$(GO) test -run '^$$' -bench Broadcast -benchtime 1x -timeout 1h ./bench -bench.strict -bench.pairs=5 -bench.pairtime=30s -bench.broadcast-readers=10000
 	$(GO) test -run '^$$' -bench 'HTTPAppend/conns=256/streams=100$$' -benchtime 1x -timeout 1h ./bench -bench.strict -bench.conns=256 -bench.pairs=5 -bench.pairtime=10s
+
+soak-tier: testtools ## a bucket that fails for TIERTIME, what sending costs, and 5 GiB of history with 256 MiB on the disk, against their bounds
+	$(GO) test -run '^$$' -bench 'TierFailing|TierSend' -benchtime 1x -timeout 6h ./bench -bench.strict -bench.pairs=5 -bench.pairtime=10s \
+		-bench.tiertime=$(TIERTIME)
+	$(GO) test -run '^$$' -bench TierHistory -benchtime 1x -timeout 6h ./bench -bench.strict -bench.pairs=5 \
+		-bench.tier-bytes=5368709120 -bench.tier-publish=1m

@@ -25,5 +25,8 @@
 // little of the shared cores as it can. A process needs a descriptor for each
 // connection.
 //
+// Benchmarks of the tier have their buckets in a real S3 server on the same machine,
+// whose CPU time is in no figure of ours, but in everybody's latency.
+//
 // Results and how to make them comparable: results/README.md.
 package bench

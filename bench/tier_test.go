@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -100,6 +101,15 @@ func (s *tierStore) start(tb testing.TB) {
 	tb.Helper()
 	s.child = startChild(tb, s.role)
 	tb.Cleanup(s.thaw) // a process that stands still cannot end
+}
+
+// empty starts the process again, which has ended, without what it had cached.
+func (s *tierStore) empty(tb testing.TB) {
+	tb.Helper()
+	if err := os.RemoveAll(filepath.Join(s.dir, "cache")); err != nil {
+		tb.Fatal(err)
+	}
+	s.start(tb)
 }
 
 // freeze makes the process stand still, so that nothing that it does in the

@@ -96,7 +96,9 @@ func (c *countBucket) count(op, key string, err error, up, down int64) {
 		c.n.Up, c.n.Down = c.n.Up+up, c.n.Down+down
 	case objstore.KindNotFound, objstore.KindExists:
 	default:
-		c.n.Failed++
+		if aboutOf(key) != aboutProbe { // which asks for what has to fail
+			c.n.Failed++
+		}
 	}
 }
 

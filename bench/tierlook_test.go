@@ -52,6 +52,8 @@ type standing struct {
 	waitingBytes int64
 	due          int   // of these, the ones that are to be sent without more ado
 	far          int   // segments that left the disk
+	bothBytes    int64 // of segments that may leave it
+	garbage      int   // files that are to be removed
 	bytes        int64 // of all segments
 	acts         int
 	doomed       int
@@ -62,7 +64,7 @@ type standing struct {
 
 // standingOf sums up a state. sendBytes is that of the tier.
 func standingOf(s *manifest.State, sendBytes int64) (st standing) {
-	st = standing{acts: len(s.Acts), doomed: len(s.Tier.Doomed), published: s.Tier.Published, checkpoint: s.Checkpoint.Batch}
+	st = standing{acts: len(s.Acts), garbage: len(s.Garbage), doomed: len(s.Tier.Doomed), published: s.Tier.Published, checkpoint: s.Checkpoint.Batch}
 	for _, l := range s.Layers {
 		for _, seg := range l.Segments {
 			st.segments++
@@ -70,7 +72,9 @@ func standingOf(s *manifest.State, sendBytes int64) (st standing) {
 			switch {
 			case seg.Place == manifest.PlaceRemote:
 				st.far++
-			case seg.Place < manifest.PlaceBoth:
+			case seg.Place == manifest.PlaceBoth:
+				st.bothBytes += seg.Bytes
+			default:
 				st.waiting++
 				st.waitingBytes += seg.Bytes
 				if seg.Level > 1 || seg.Level == 1 && seg.Bytes >= sendBytes {
@@ -114,6 +118,7 @@ type lookout struct {
 	segments     int
 	disk         int64 // of seg and cache
 	seg, cache   int64
+	worst        standing // when disk was that
 	err          error
 }
 
@@ -138,13 +143,16 @@ func lookAfter(s *tierStore) *lookout {
 
 func (l *lookout) look(s *tierStore) {
 	seg, cache := diskUse(filepath.Join(s.dir, "seg")), diskUse(filepath.Join(s.dir, "cache"))
-	l.seg, l.cache, l.disk = max(l.seg, seg), max(l.cache, cache), max(l.disk, seg+cache)
+	l.seg, l.cache = max(l.seg, seg), max(l.cache, cache)
 	state, err := manifestOf(s.dir)
 	if err != nil {
 		l.err = err
 		return
 	}
 	st := standingOf(&state, s.sendBytes())
+	if disk := seg + cache; disk > l.disk {
+		l.disk, l.worst = disk, st
+	}
 	l.waiting, l.waitingBytes, l.segments = max(l.waiting, st.waiting), max(l.waitingBytes, st.waitingBytes), max(l.segments, st.segments)
 }
 

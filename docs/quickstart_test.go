@@ -54,44 +54,34 @@ func linesOf(text string) []string {
 	return strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), "\n")
 }
 
-// TestQuickstartDoesWhatItSays executes the commands of the README in one shell,
-// as somebody who pastes them would, and compares what they print. Only the
-// address is another, so that the test disturbs nobody, and the log files are
-// small.
+// TestQuickstartDoesWhatItSays executes the commands of the README.
 func TestQuickstartDoesWhatItSays(t *testing.T) {
-	executed := follow(t, "../README.md", "", "")
-	for _, needed := range []string{"-X PUT", "-X POST", "kill -9", "live=sse", "Producer-Seq"} {
-		if !strings.Contains(executed, needed) {
-			t.Errorf("the quickstart shows no %s", needed)
-		}
-	}
+	follow(t, "../README.md", "-X PUT", "-X POST", "kill -9", "live=sse", "Producer-Seq")
 }
 
-// TestOperationsDoWhatTheySay does the same with what an operator is told to type
-// while a server serves.
-func TestOperationsDoWhatTheySay(t *testing.T) {
-	const serve = "bin/tailrace serve >log 2>&1 & server=$!\n" +
-		"until curl -s -o /dev/null http://" + address + "/; do :; done\n"
-	executed := follow(t, "operations.md", serve, "kill $server; wait $server\n")
-	for _, needed := range []string{"-X PATCH", "Stream-Retention-Age", "Stream-Trim"} {
-		if !strings.Contains(executed, needed) {
-			t.Errorf("the operations show no %s", needed)
-		}
-	}
+// TestBucketCommandsDoWhatTheySay executes those of the operations page, on
+// retention as well.
+func TestBucketCommandsDoWhatTheySay(t *testing.T) {
+	follow(t, "operations.md", "-X PATCH", "Stream-Retention-Age", "Stream-Trim", "status", "rm -r ./data", "restore --bucket", "--bucket-takeover", "check ./data --bucket", "inspect bucket-head")
 }
 
-// follow executes the marked commands of a page between others, and compares what
-// they print with what the page shows. It returns what it executed.
-func follow(t *testing.T, page, before, after string) string {
+// follow executes the commands of a page in one shell, as somebody who pastes
+// them would, and compares what they print. Only the address is another, so that
+// the test disturbs nobody, and the log files are small.
+func follow(t *testing.T, page string, shown ...string) {
 	t.Helper()
 	own := freeAddress(t)
 	all := steps(t, strings.ReplaceAll(read(t, page), address, own))
 	var script strings.Builder
-	script.WriteString(strings.ReplaceAll(before, address, own))
 	for i, s := range all {
 		fmt.Fprintf(&script, "printf '\\n%s\\n'\n%s", boundary(i), s.commands)
 	}
-	fmt.Fprintf(&script, "printf '\\n%s\\n'\n%s", boundary(len(all)), after)
+	fmt.Fprintf(&script, "printf '\\n%s\\n'\n", boundary(len(all)))
+	for _, needed := range shown {
+		if !strings.Contains(script.String(), needed) {
+			t.Errorf("%s shows no %s", page, needed)
+		}
+	}
 
 	printed, err := shell(t, script.String(), environment(
 		"TAILRACE_LISTEN="+own, "TAILRACE_LOG_FILE_BYTES=1MiB", "TAILRACE_BODY_BYTES=256KiB",
@@ -110,7 +100,6 @@ func follow(t *testing.T, page, before, after string) string {
 			t.Errorf("these commands\n%s\nprinted\n%s\nwhile the page shows\n%s", s.commands, got, strings.Join(s.want, "\n"))
 		}
 	}
-	return script.String()
 }
 
 func boundary(i int) string { return fmt.Sprintf("=== step %d ===", i) }
@@ -121,7 +110,7 @@ func shell(t *testing.T, script string, env []string) (printed string, err error
 	t.Helper()
 	for _, tool := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Fatalf("the test needs %s: %v", tool, err)
+			t.Fatalf("the quickstart needs %s: %v", tool, err)
 		}
 	}
 	dir := t.TempDir()
@@ -144,7 +133,7 @@ func shell(t *testing.T, script string, env []string) (printed string, err error
 	cmd.Cancel = func() error { return syscall.Kill(group, syscall.SIGKILL) }
 	err = cmd.Wait()
 	if left := syscall.Kill(group, 0); err == nil && !errors.Is(left, syscall.ESRCH) {
-		t.Errorf("the commands leave processes behind")
+		t.Errorf("the quickstart leaves processes behind")
 	}
 	if t.Failed() || err != nil {
 		t.Logf("standard error:\n%s", read(t, stderr.Name()))

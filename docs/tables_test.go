@@ -2,6 +2,7 @@ package docs
 
 import (
 	"fmt"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,9 +25,12 @@ func TestFlagsAreThoseOfTheHelp(t *testing.T) {
 	}
 	var actual []string
 	for _, m := range flagLine.FindAllStringSubmatch(output(t, "serve", "--help"), -1) {
-		def := "false" // of a switch, which the help leaves out, as it does a 0
-		if m[2] == " int" {
+		def := "false" // of a switch, which the help leaves out, as it does a 0 or no text
+		switch m[2] {
+		case " int":
 			def = "0"
+		case " string":
+			def = "none"
 		}
 		if d := flagDefault.FindStringSubmatch(m[3]); d != nil {
 			def = strings.Trim(d[1], `"`)
@@ -96,4 +100,29 @@ func TestPathRulesAreThoseOfTheServer(t *testing.T) {
 		documented = append(documented, fmt.Sprintf("%s: %s is %s %s", cells[0], strings.Trim(cells[1], "`"), cells[2], literal(t, cells[3])))
 	}
 	compare(t, "path rules", documented, actual)
+}
+
+// TestServersOfThePageCouldStart has the program read the command lines that are
+// no blocks of commands, because they need a bucket of somebody: what is wrong
+// with them is one setting of the test only.
+func TestServersOfThePageCouldStart(t *testing.T) {
+	wrong := func(args ...string) string {
+		cmd := exec.Command(binary(), append(args, "--log-level", "loud")...)
+		cmd.Env = environment()
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			t.Errorf("%v: started", cmd)
+		}
+		return string(out)
+	}
+	want := wrong("serve")
+	lines := regexp.MustCompile(`(?m)^ {4}tailrace (serve .*)$`).FindAllStringSubmatch(read(t, "operations.md"), -1)
+	if len(lines) == 0 {
+		t.Error("the page starts no server")
+	}
+	for _, line := range lines {
+		if got := wrong(strings.Fields(line[1])...); got != want {
+			t.Errorf("%s: %s", line[0], got)
+		}
+	}
 }

@@ -68,7 +68,7 @@ func (e *Engine) tryClaim(ctx context.Context) error {
 	head.Owner = state.Tier.Owner
 	head.Epoch++
 	t.epoch = head.Epoch
-	t.published.written = head.Written
+	t.published.written = min(head.Written, e.Now().UnixMilli()) // by another clock, perhaps
 	if t.etag, err = e.writeHead(ctx, head, etag); err != nil {
 		return e.bucketError("claim head", err)
 	}

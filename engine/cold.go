@@ -117,12 +117,13 @@ func (e *Engine) goOn(r *ReadRequest, res *ReadResult) {
 func (e *Engine) readSpans(h how, v *version, spans []span, r *ReadRequest, res *ReadResult) (full bool, err error) {
 	budget := r.BytesMax
 	for _, sp := range spans {
-		for i := range v.layers {
-			for _, seg := range v.layers[i].find(sp.id) {
-				full, err := e.readRun(h, seg, sp, r, res, &budget)
-				if full || err != nil {
-					return full, err
-				}
+		for _, seg := range v.from(sp.id, uint64(res.Next)) {
+			if uint64(res.Next) >= sp.to {
+				break
+			}
+			full, err := e.readRun(h, seg, sp, r, res, &budget)
+			if full || err != nil {
+				return full, err
 			}
 		}
 		if !sp.cut && uint64(res.Next) < sp.to {
@@ -136,9 +137,6 @@ func (e *Engine) readSpans(h how, v *version, spans []span, r *ReadRequest, res 
 // readRun reads what a segment has of a span. It reports whether the result is
 // complete.
 func (e *Engine) readRun(h how, seg *segmentFile, sp span, r *ReadRequest, res *ReadResult, budget *int) (full bool, err error) {
-	if !seg.reader.Has(sp.id) {
-		return false, nil
-	}
 	run, ok, err := seg.reader.Run(sp.id)
 	if err != nil || !ok || run.End <= uint64(res.Next) || run.Start >= sp.to {
 		return false, err
@@ -148,7 +146,7 @@ func (e *Engine) readRun(h how, seg *segmentFile, sp span, r *ReadRequest, res *
 	}
 	seg.used.Store(e.clockMS.Load())
 	h = h.after(res)
-	reader, err := e.readerOf(seg, h, &run, uint64(res.Next), *budget)
+	reader, err := e.readerOf(seg, h, &run)
 	if err != nil {
 		return false, err
 	}

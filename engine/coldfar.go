@@ -81,20 +81,18 @@ func isCorrupt(err error) bool {
 	return errors.As(err, &ce)
 }
 
-// readerOf is what reads the blocks of a run, from an offset on for so many bytes.
-func (e *Engine) readerOf(seg *segmentFile, h how, run *segment.Run, after uint64, budget int) (*segment.Reader, error) {
+// readerOf is what reads the blocks of a run.
+func (e *Engine) readerOf(seg *segmentFile, h how, run *segment.Run) (*segment.Reader, error) {
 	if seg.far == nil {
 		if h.ask.Fresh && e.tier != nil {
 			return e.wholeFrom(h, seg)
 		}
 		return seg.reader, nil
 	}
-	// One request for all that this read is going to want.
-	if i, ok := run.Find(after); ok {
-		for i+1 < run.Blocks.Len() && run.Blocks.At(i+1).First < after+uint64(budget) {
-			i++
-		}
-		h.ask.To = int64(run.Blocks.At(i).End())
+	// Who goes on in order is read ahead for, to the end of the run: what follows is
+	// of another stream.
+	if n := run.Blocks.Len(); n > 0 {
+		h.ask.End = int64(run.Blocks.At(n - 1).End())
 	}
 	return seg.in(h), nil
 }

@@ -51,3 +51,33 @@ func TestAReadWaitsForOneRequest(t *testing.T) {
 		t.Errorf("read %q, want %q", got, text)
 	}
 }
+
+// TestReadsBeginWhereTheyAre: whoever reads a stream that is in many segments does
+// not go through all of those before the place where he is.
+func TestReadsBeginWhereTheyAre(t *testing.T) {
+	const segments = 33
+	f := startTier(t, func(o *Options) { o.MergeFanIn = 100 })
+	want(t, f.Engine, stream.Created, create("s", "text/plain", ""))
+	ends := []uint64{0}
+	for range segments {
+		want(t, f.Engine, stream.Appended, appendTo("s", "text/plain", "something"))
+		if err := f.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Allocate(); err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, uint64(f.table.Lookup("s").Tail))
+	}
+	id := uint64(f.table.Lookup("s").ID)
+	for i, after := range ends {
+		found := f.version.from(id, after)
+		first := segments - len(found)
+		if first > i || first < i-1 {
+			t.Errorf("what follows %d is looked for from segment %d on, and is in %d", after, first, i)
+		}
+	}
+	if found := f.version.from(id+1, 0); len(found) > 0 {
+		t.Errorf("a stream that nobody made is in %d segments", len(found))
+	}
+}

@@ -92,6 +92,7 @@ type Engine struct {
 	farGate    chan struct{} // holds a token for each read from the bucket
 	mergeNow   chan struct{} // one token: there may be reason to merge, or garbage
 	tierNow    chan struct{} // one token: there may be something to send
+	evictNow   chan struct{} // one token: something may leave the disk
 	stop       chan struct{}
 	ended      sync.WaitGroup
 }
@@ -117,6 +118,7 @@ func newEngine(o Options) *Engine {
 		farGate:  make(chan struct{}, farReadsMax),
 		mergeNow: make(chan struct{}, 1),
 		tierNow:  make(chan struct{}, 1),
+		evictNow: make(chan struct{}, 1),
 	}
 }
 
@@ -170,6 +172,7 @@ func Open(o Options) (*Engine, error) {
 		e.ended.Go(e.merger)
 		if e.tier != nil {
 			e.ended.Go(e.tierer)
+			e.ended.Go(e.evicter)
 		}
 		if e.opts.ScrubEvery > 0 {
 			e.ended.Go(e.scrubber)

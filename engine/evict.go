@@ -197,10 +197,12 @@ func (e *Engine) openEnds(info manifest.Segment, to manifest.File, from io.Reade
 	return e.openSegment(info)
 }
 
-// copyEnds writes what of a segment is not its blocks.
+// copyEnds writes what of a segment is not its blocks. From a bucket each piece
+// is a request.
 func copyEnds(w io.Writer, r io.ReaderAt, blocksEnd, size int64) error {
+	piece := make([]byte, max(segment.HeaderBytes, min(size-blocksEnd, copyStepBytes)))
 	for _, part := range [][2]int64{{0, segment.HeaderBytes}, {blocksEnd, size}} {
-		if _, err := io.Copy(w, io.NewSectionReader(r, part[0], part[1]-part[0])); err != nil {
+		if _, err := io.CopyBuffer(struct{ io.Writer }{w}, io.NewSectionReader(r, part[0], part[1]-part[0]), piece); err != nil {
 			return fmt.Errorf("engine: copy the ends of a segment: %w", err)
 		}
 	}

@@ -85,6 +85,7 @@ func (e *Engine) flusher() {
 		}
 		signal(e.mergeNow)
 		signal(e.tierNow)
+		signal(e.evictNow)
 	}
 }
 
@@ -92,7 +93,21 @@ func (e *Engine) flusher() {
 func (e *Engine) merger() {
 	failures := 0
 	for e.await(e.mergeNow, failures) {
-		if err := errors.Join(e.Merge(), e.sweepGarbage(), e.evict()); err == nil {
+		if err := errors.Join(e.Merge(), e.sweepGarbage()); err == nil {
+			failures = 0
+		} else if failures++; !e.survives(err) {
+			return
+		}
+	}
+}
+
+// evicter lets segments leave the disk. It does not wait for merges: one that is
+// considerate of appends takes long, and many may follow each other, while the disk
+// has a budget.
+func (e *Engine) evicter() {
+	failures := 0
+	for e.await(e.evictNow, failures) {
+		if err := e.evict(); err == nil {
 			failures = 0
 		} else if failures++; !e.survives(err) {
 			return

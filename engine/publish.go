@@ -166,11 +166,19 @@ func (e *Engine) sendState(ctx context.Context, s *manifest.State, objects []man
 	}
 }
 
-// published is what of a state is in the bucket.
+// published is what of a state is in the bucket. The objects that it does not
+// refer to, such as the state before it, are doomed in it already: who restores it
+// has no other word of them.
 func published(s *manifest.State, objects []manifest.Object) manifest.State {
 	p := *s
 	p.Acts, p.Garbage, p.Clean = nil, nil, 0
 	slices.SortFunc(objects, func(a, b manifest.Object) int { return cmp.Compare(a.ID, b.ID) })
-	p.Tier = manifest.Tier{Owner: s.Tier.Owner, Objects: objects, Doomed: s.Tier.Doomed}
+	p.Tier = manifest.Tier{Owner: s.Tier.Owner, Objects: objects, Doomed: slices.Clone(s.Tier.Doomed)}
+	for _, o := range s.Tier.Objects {
+		if !slices.ContainsFunc(objects, func(kept manifest.Object) bool { return kept.ID == o.ID }) {
+			p.Tier.Doomed = append(p.Tier.Doomed, manifest.Doomed{Object: o})
+		}
+	}
+	slices.SortFunc(p.Tier.Doomed, func(a, b manifest.Doomed) int { return cmp.Compare(a.ID, b.ID) })
 	return p
 }

@@ -84,14 +84,20 @@ func (e *Engine) sendSegment(ctx context.Context, seg manifest.Segment) error {
 			return ignoreRefused(err)
 		}
 	}
-	if err := e.sendObject(ctx, o, s.file); err != nil {
+	switch err := e.sendObject(ctx, o, s.file); {
+	case objstore.KindOf(err) == objstore.KindBadDigest:
+		// The file has changed since it was announced. Others can be sent.
+		e.setAside(seg.ID)
+		e.damaged(err)
+		return nil
+	case err != nil:
 		return err
 	}
 	if err := e.manifest.Append(manifest.Sent{ID: seg.ID}); err != nil {
 		return ignoreRefused(err)
 	}
 	e.opts.Logger.Debug("segment sent", "segment", seg.ID, "level", seg.Level, "bytes", seg.Bytes, "took", time.Since(began).Round(time.Millisecond))
-	signal(e.mergeNow) // it may leave the disk
+	signal(e.evictNow)
 	return nil
 }
 

@@ -359,6 +359,53 @@ func TestCopiesMendEachOther(t *testing.T) {
 	})
 }
 
+// A segment that is damaged on the disk after it was announced is not sent, and
+// does not keep others from it.
+func TestADamagedSegmentKeepsNoOther(t *testing.T) {
+	f := startTier(t, func(o *Options) { o.Tier.LocalBytes, o.MergeFanIn, o.Tier.PublishEvery = 1<<20, 100, 1 })
+	defer func() { f.Close() }()
+	b := f.faulty()
+	f.restart()
+	f.fill(6, 3, 100)
+	f.clock.advance(time.Second)
+	b.Fail(objstore.OpPut, faultobj.Internal, 100)
+	if err := f.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Tier(); err == nil {
+		t.Fatal("nothing failed")
+	}
+	state := f.manifest.State()
+	var announced manifest.Segment
+	others := 0
+	for _, l := range state.Layers {
+		for _, seg := range l.Segments {
+			if others++; seg.Place == manifest.PlaceSending {
+				announced = seg
+			}
+		}
+	}
+	if announced.ID == 0 || others < 2 {
+		t.Fatalf("announced is %d of %d segments", announced.ID, others)
+	}
+	b.Heal()
+	f.disk.Corrupt(f.filePath(announced.File()), 150, 1)
+	if err := f.Tier(); err != nil {
+		t.Fatal(err)
+	}
+	state = f.manifest.State()
+	for _, l := range state.Layers {
+		for _, seg := range l.Segments {
+			if (seg.Place == manifest.PlaceBoth) != (seg.ID != announced.ID) {
+				t.Errorf("segment %d is %v", seg.ID, seg.Place)
+			}
+		}
+	}
+	if f.damage.Load() == 0 {
+		t.Error("the damage is not counted")
+	}
+}
+
 // What is deleted, or expires, leaves the disk and the bucket: much of a segment
 // soon, little of one within the time that was stated.
 func TestDeadBytesLeaveTheBucket(t *testing.T) {

@@ -3,9 +3,11 @@ package engine
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"tailrace/internal/objstore"
 	"tailrace/internal/stream"
+	"tailrace/internal/vfs/memfs"
 )
 
 // TestTierStatsSayWhatARestoreWouldLose follows the numbers through the life of
@@ -56,5 +58,92 @@ func TestTierStatsSayWhatARestoreWouldLose(t *testing.T) {
 	}
 	if err != nil || back.Phase != TierReady || back.MissingBytes == 0 {
 		t.Errorf("%s is read as %+v, %v", b, back, err)
+	}
+}
+
+// TestRequestsOfAPublicationAreCounted holds the cost model of the documentation
+// against what is asked: two requests for each object, one for the head; a
+// round of deletions looks at the head once; a cold first byte is one read.
+func TestRequestsOfAPublicationAreCounted(t *testing.T) {
+	f := startTier(t, nil)
+	count := func() (puts, heads, reads, deletes int64) {
+		sum := func(op string) (n int64) {
+			for _, c := range f.TierStats().Requests[op] {
+				n += c
+			}
+			return n
+		}
+		return sum(objstore.OpPut), sum(objstore.OpHead), sum(objstore.OpReadAt), sum(objstore.OpDelete)
+	}
+	want(t, f.Engine, stream.Created, create("s", "text/plain", "a first byte"))
+	settle(t, f.Engine)
+	f.clock.advance(2e9)
+	if err := f.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	p, h, r, d := count()
+	if err := f.Tier(); err != nil {
+		t.Fatal(err)
+	}
+	const objects = 3 // segment, stream table, state
+	np, nh, nr, nd := count()
+	if np-p != objects+1 || nh-h != objects || nr != r || nd != d {
+		t.Errorf("a publication took %d puts, %d heads, %d reads, %d deletes", np-p, nh-h, nr-r, nd-d)
+	}
+	if err := f.evict(); err != nil {
+		t.Fatal(err)
+	}
+	p, h, r, d = count()
+	f.same(map[string]string{"s": "a first byte"})
+	f.same(map[string]string{"s": "a first byte"})
+	np, nh, nr, nd = count()
+	if np != p || nh != h || nr-r != 1 || nd != d {
+		t.Errorf("two cold reads took %d puts, %d heads, %d reads, %d deletes", np-p, nh-h, nr-r, nd-d)
+	}
+	// A table and a state take the place of others, the segment is dead: what went
+	// is deleted in one round.
+	want(t, f.Engine, stream.Deleted, func(e *Engine) Ticket { return e.Delete("s") })
+	settle(t, f.Engine)
+	for _, step := range []func() error{f.Flush, f.Merge} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.clock.advance(2e9)
+	p, h, r, d = count()
+	if err := f.Tier(); err != nil {
+		t.Fatal(err)
+	}
+	np, nh, nr, nd = count()
+	if np-p != 3 || nh-h != 2+1 || nr-r != 1 || nd-d != 2 {
+		t.Errorf("a publication and a round of deletions took %d puts, %d heads, %d reads, %d deletes", np-p, nh-h, nr-r, nd-d)
+	}
+}
+
+// TestRestoreKnowsWhatThePublicationReplaced: the state before the one that is
+// restored is known to the new directory, and deleted in its time.
+func TestRestoreKnowsWhatThePublicationReplaced(t *testing.T) {
+	f := startTier(t, func(o *Options) { o.Tier.Grace = time.Hour })
+	f.fill(2, 2, 50)
+	f.drain()
+	want(t, f.Engine, stream.Appended, appendTo("s1", "text/plain", "more"))
+	f.drain()
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.disk = memfs.New()
+	if _, err := RestoreFromBucket(t.Context(), BucketRestore{FS: f.disk, To: "store", Bucket: f.bucket, Rand: f.rng.Uint64}); err != nil {
+		t.Fatal(err)
+	}
+	f.set = func(o *Options) { o.Tier.Takeover = true }
+	f.open()
+	f.audited()
+	if s := f.TierStats(); s.DoomedObjects == 0 {
+		t.Errorf("nothing was replaced: %+v", s)
+	}
+	f.drain()
+	f.audited()
+	if s := f.TierStats(); s.DoomedObjects != 0 || s.Phase != TierReady {
+		t.Errorf("what was replaced is still there: %+v", s)
 	}
 }

@@ -79,7 +79,9 @@ func TestTrimmedBytesLeaveTheDisk(t *testing.T) {
 	for _, forked := range []bool{false, true} {
 		t.Run(fmt.Sprintf("forked=%t", forked), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
-			e := mustOpen(t, manualOptions(memfs.New(), newFakeClock(), rng))
+			o := manualOptions(memfs.New(), newFakeClock(), rng)
+			o.MergeFanIn = 100 // nothing else is worth a merge
+			e := mustOpen(t, o)
 			want(t, e, stream.Created, create("s", "text/plain", ""))
 			var tails []stream.Offset
 			for range appends {
@@ -129,8 +131,9 @@ func TestTrimmedBytesLeaveTheDisk(t *testing.T) {
 
 // What is dropped before a flush has it leaves memory, and no segment gets it.
 func TestTrimmedBytesLeaveMemory(t *testing.T) {
-	e, _, _ := openManual(t)
+	fs, clock := memfs.New(), newFakeClock()
 	rng := rand.New(rand.NewPCG(3, 4))
+	e := mustOpen(t, manualOptions(fs, clock, rng))
 	want(t, e, stream.Created, create("s", "text/plain", noise(rng, 5000)))
 	want(t, e, stream.Created, forkOf("f", "s"))
 	tail := put(t, e, "s", noise(rng, 5000)).Tail
@@ -141,6 +144,10 @@ func TestTrimmedBytesLeaveMemory(t *testing.T) {
 	want(t, e, stream.Changed, trimTo("f", 5005))
 	if e.appends != 0 || e.frames.bytes != 0 {
 		t.Fatalf("%d appends, %d bytes in memory that nobody shows", e.appends, e.frames.bytes)
+	}
+	e = mustOpen(t, manualOptions(fs.Crash(rng, memfs.KeepNone), clock, rng))
+	if e.appends != 0 || e.frames.bytes != 0 {
+		t.Fatalf("%d appends, %d bytes in memory after a crash", e.appends, e.frames.bytes)
 	}
 	put(t, e, "s", "last")
 	flushAll(t, e)
@@ -162,19 +169,26 @@ func TestATrimDuringAFlushIsNotInIt(t *testing.T) {
 	want(t, e, stream.Created, create("s", "text/plain", "first"))
 	want(t, e, stream.Created, forkOf("f", "s"))
 	tail := put(t, e, "s", "second").Tail
+	want(t, e, stream.Created, create("other", "text/plain", "first"))
+	want(t, e, stream.Changed, trimTo("s", 10)) // which the fork still shows
 	settle(t, e)
 	if !e.beginFlush() {
 		t.Fatal("nothing to flush")
 	}
-	e.Change(&stream.Change{Path: "s", HasTrim: true, Trim: tail}) // staged, and never durable
-	e.Change(&stream.Change{Path: "f", HasTrim: true, Trim: 10})
+	// Staged, and never durable. The first one frees what the source has.
+	for path, to := range map[string]stream.Offset{"f": 10, "other": 10} {
+		if ticket := e.Change(&stream.Change{Path: path, HasTrim: true, Trim: to}); ticket.Code != stream.Changed {
+			t.Fatal(ticket.Code)
+		}
+	}
+	e.Change(&stream.Change{Path: "s", HasTrim: true, Trim: tail})
 	for e.flush != nil {
 		if _, err := e.stepFlush(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	e = mustOpen(t, manualOptions(fs.Crash(rng, memfs.KeepNone), clock, rng))
-	for path, want := range map[string]int{"s": 2, "f": 1} {
+	for path, want := range map[string]int{"s": 1, "f": 1, "other": 1} {
 		if parts, _, _ := readAll(t, e, path, 0); len(parts) != want {
 			t.Errorf("%s has %d appends", path, len(parts))
 		}

@@ -58,6 +58,36 @@ func (l *layer) find(id uint64) []*segmentFile {
 	return l.segments[i:j]
 }
 
+// from returns the segments with a run of a stream, oldest first, without most of
+// those whose run ends at an offset or before. The runs follow each other, so the
+// first of the others is found by halves: looking into each would take a page of
+// its index, and a stream may be in hundreds. An index that cannot be read ends the
+// search, and is met again by whoever needs it.
+func (v *version) from(id, after uint64) (all []*segmentFile) {
+	for i := range v.layers {
+		for _, s := range v.layers[i].find(id) {
+			if s.reader.Has(id) {
+				all = append(all, s)
+			}
+		}
+	}
+	for first, end := 0, len(all); ; {
+		mid := (first + end) / 2
+		if mid == first {
+			return all[first:]
+		}
+		run, ok, err := all[mid-1].reader.Run(id)
+		if err != nil || !ok {
+			return all[first:]
+		}
+		if run.End <= after {
+			first = mid
+		} else {
+			end = mid
+		}
+	}
+}
+
 // pin keeps the segments of the current version open. Engine.mu is held.
 func (e *Engine) pin() *version {
 	e.version.pins++

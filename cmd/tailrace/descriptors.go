@@ -12,6 +12,10 @@ import (
 // open its next file has failed, so connections must never take the last ones.
 const descriptorsKept = 160
 
+// descriptorsOfBucket is what a bucket needs besides: its connections, and the
+// file of the cache.
+const descriptorsOfBucket = 80
+
 // fitDescriptors lowers the limit of connections to what the system lets this
 // process open.
 func (c *config) fitDescriptors(log *slog.Logger) error {
@@ -19,10 +23,14 @@ func (c *config) fitDescriptors(log *slog.Logger) error {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("limit of open files: %w", err)
 	}
-	if limit.Cur <= descriptorsKept {
-		return fmt.Errorf("the limit of open files is %d, and the store alone needs %d", limit.Cur, descriptorsKept)
+	kept := uint64(descriptorsKept)
+	if c.bucket != nil {
+		kept += descriptorsOfBucket
 	}
-	if room := limit.Cur - descriptorsKept; uint64(c.connections) > uint64(room) {
+	if uint64(limit.Cur) <= kept {
+		return fmt.Errorf("the limit of open files is %d, and the store alone needs %d", limit.Cur, kept)
+	}
+	if room := uint64(limit.Cur) - kept; uint64(c.connections) > room {
 		level := slog.LevelWarn
 		if c.connections == connectionsDefault {
 			level = slog.LevelInfo // nobody asked for so many

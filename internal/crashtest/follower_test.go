@@ -116,6 +116,9 @@ func (f *follower) stream(r *round) bool {
 				f.glimpses = append(f.glimpses, glimpse{f.total() - len(glimpsed), glimpsed})
 				f.shown = f.shown[:len(f.shown)-len(glimpsed)]
 			}
+			if r.outages && !r.killed.Load() {
+				return true // what it wants is not there for the moment
+			}
 			r.silence(q, err) // a stream lasts longer than a round
 			return false
 		}

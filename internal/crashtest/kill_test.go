@@ -24,7 +24,7 @@ func TestKillMinusNineLosesNothing(t *testing.T) {
 		}
 	}
 	w := newWorld(t, dir)
-	for n := range *roundsFlag {
+	for n := range w.rounds {
 		w.round(n)
 		if w.v.guilty() {
 			w.v.report(t)
@@ -65,7 +65,7 @@ func (w *world) summary(t *testing.T) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "crash: %d rounds, %d acknowledged, %d lost, %d doubled, %d reordered, %d corrupt, restart p50 %v max %v\n",
-		*roundsFlag, acked, w.v.count(lost), w.v.count(doubled), w.v.count(reordered), w.v.count(corrupt),
+		w.rounds, acked, w.v.count(lost), w.v.count(doubled), w.v.count(reordered), w.v.count(corrupt),
 		p50.Round(time.Millisecond), longest.Round(time.Millisecond))
 	fmt.Fprintf(&b, "  %d bytes by %d producers; %d appends retried after a crash, %d of them had landed; %d repeated on purpose; %d answers asked to come later\n",
 		bytes, len(w.producers), retried, landed, repeated, w.later)
@@ -91,7 +91,7 @@ func (w *world) requireWork(t *testing.T) {
 	if retried == 0 {
 		t.Error("no crash left an append without answer")
 	}
-	if files := filesMade(t, w.dir); *roundsFlag >= manyRounds && files <= *roundsFlag+w.unready+1 {
+	if files := filesMade(t, w.dir); w.rounds >= manyRounds && files <= w.rounds+w.unready+1 {
 		t.Errorf("%d log files, as many as there were servers: none was filled", files)
 	}
 }

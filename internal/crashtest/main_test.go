@@ -19,6 +19,7 @@ import (
 
 var (
 	roundsFlag   = flag.Int("crash.rounds", 6, "how often the loaded server is killed")
+	tierRounds   = flag.Int("crash.tier", 6, "how often the loaded server with a bucket is killed")
 	idleFlag     = flag.Int("crash.idle", 5, "how often the idle server is killed")
 	idleFile     = flag.Int64("crash.idle-log-file-bytes", 1<<20, "size of the idle server's log files")
 	seedFlag     = flag.Uint64("crash.seed", 0, "seed of everything random; 0 takes a new one")

@@ -85,6 +85,7 @@ func (p *producer) send(r *round) bool {
 		r.v.add(refused, "%s: %v: Producer-Seq %q", p.track.name, at, got)
 	}
 	p.acked++
+	r.acked.Add(1)
 	p.bodyBytes += len(p.body)
 	return true
 }

@@ -14,6 +14,9 @@ type round struct {
 	v          *verdict
 	killed     atomic.Bool  // set before the kill: from then on silence is no fault
 	overloaded atomic.Int64 // answers that ask to come later
+	acked      atomic.Int64 // appends that were acknowledged
+
+	outages bool // a bucket comes and goes: who reads may be told to come later, or be cut
 
 	// final rounds end with everything answered and read instead of a kill.
 	final   bool
@@ -57,6 +60,12 @@ func (r *round) silence(q request, err error) {
 // open sends a request whose answer has no end.
 func (r *round) open(ctx context.Context, c *client, q request) (io.ReadCloser, bool) {
 	resp, err := c.open(ctx, q)
+	for err == nil && r.outages && resp.StatusCode == http.StatusServiceUnavailable {
+		resp.Body.Close()
+		r.overloaded.Add(1)
+		<-time.After(backOff)
+		resp, err = c.open(ctx, q)
+	}
 	if err != nil {
 		r.silence(q, err)
 		return nil, false

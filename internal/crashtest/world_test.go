@@ -28,6 +28,14 @@ type world struct {
 	addr string
 	v    verdict
 
+	// env and flags are what servers are started with beside the usual. outages
+	// says that readers may be told to come again.
+	env, flags []string
+	outages    bool
+	rounds     int
+	// dead is called between a kill and the next start.
+	dead func()
+
 	server   *process
 	restarts []time.Duration
 	unready  int   // servers killed before they served
@@ -42,7 +50,14 @@ type world struct {
 }
 
 func newWorld(t *testing.T, dir string) *world {
-	w := &world{t: t, rand: newRand(t), dir: dir}
+	w := &world{t: t, rand: newRand(t), dir: dir, rounds: *roundsFlag, dead: func() {}}
+	w.begin()
+	return w
+}
+
+// begin starts the first server, and makes streams and everybody who uses them.
+func (w *world) begin() {
+	t := w.t
 	w.addr = quietAddr(t, w.rand)
 	base := "http://" + w.addr
 	w.admin = newClient(base)
@@ -60,7 +75,6 @@ func newWorld(t *testing.T, dir string) *world {
 	for i := range workers {
 		w.workers = append(w.workers, &worker{id: i, tracks: w.tracks, client: newClient(base), rand: fork(w.rand)})
 	}
-	return w
 }
 
 // addTrack creates a shared stream and its two live readers.
@@ -96,13 +110,23 @@ func quietAddr(t *testing.T, r *rand.Rand) string {
 // short long-polls make some end without data.
 func (w *world) launch() {
 	w.t.Helper()
-	w.server = launch(w.t, nil, serveArgs(w.dir, w.addr,
-		"--log-file-bytes", "256KiB", "--body-bytes", "64KiB", "--long-poll-timeout", "50ms")...)
+	w.server = launch(w.t, w.env, serveArgs(w.dir, w.addr,
+		append([]string{"--log-file-bytes", "256KiB", "--body-bytes", "64KiB", "--long-poll-timeout", "50ms"}, w.flags...)...)...)
 }
 
 // round lets everybody work, and kills the server at a random moment.
 func (w *world) round(n int) {
-	r := &round{v: &w.v}
+	w.roundOf(n, func(*round) { w.pause(20, 300) })
+}
+
+// pause lets the others work for a random number of milliseconds.
+func (w *world) pause(from, to int) {
+	<-time.After(time.Duration(from+w.rand.IntN(to-from+1)) * time.Millisecond)
+}
+
+// roundOf is a round in which something happens before the kill.
+func (w *world) roundOf(n int, before func(r *round)) {
+	r := &round{v: &w.v, outages: w.outages}
 	newcomers := newcomers(w.tracks, "http://"+w.addr, w.rand)
 	w.newcomers += len(newcomers)
 	var busy sync.WaitGroup
@@ -115,7 +139,7 @@ func (w *world) round(n int) {
 	for _, f := range slices.Concat(w.followers, newcomers) {
 		busy.Go(func() { f.run(r) })
 	}
-	<-time.After(time.Duration(20+w.rand.IntN(281)) * time.Millisecond)
+	before(r)
 	r.killed.Store(true)
 	w.kill()
 	busy.Wait()
@@ -123,6 +147,7 @@ func (w *world) round(n int) {
 	for _, f := range newcomers {
 		f.client.forget()
 	}
+	w.dead()
 	w.restart()
 	w.judge(newcomers, n%rereadEvery == rereadEvery-1)
 }
@@ -171,7 +196,7 @@ func (w *world) judge(newcomers []*follower, all bool) {
 // finish lets everybody finish what they have in hand and read to the end, and
 // judges everything there is.
 func (w *world) finish() {
-	r := &round{v: &w.v, final: true, targets: make(map[*track]string)}
+	r := &round{v: &w.v, outages: w.outages, final: true, targets: make(map[*track]string)}
 	var busy sync.WaitGroup
 	for _, p := range w.producers {
 		busy.Go(func() { p.run(r) })

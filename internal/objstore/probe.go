@@ -41,6 +41,11 @@ func Probe(ctx context.Context, s *Store, prefix string) (err error) {
 	run := fmt.Sprintf("%016x%016x", s.opts.Rand(), s.opts.Rand())
 	p := &probe{s: s, key: prefix + "probe-a", absent: prefix + "probe-b",
 		first: Bytes([]byte("first of " + run)), second: Bytes([]byte("the second of " + run)), third: Bytes([]byte("third of " + run))}
+	// A store that cannot be reached has nothing to be cleaned up, and would only
+	// make the caller wait for that too.
+	if err := p.cleans(ctx); err != nil {
+		return fmt.Errorf("objstore: probe: %s: %w", unreachable(KindOf(err)), err)
+	}
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 		defer cancel()
@@ -50,7 +55,7 @@ func Probe(ctx context.Context, s *Store, prefix string) (err error) {
 			}
 		}
 	}()
-	for _, step := range []func(context.Context) error{p.cleans, p.creates, p.swaps, p.checksums, p.ranges, p.deletes} {
+	for _, step := range []func(context.Context) error{p.creates, p.swaps, p.checksums, p.ranges, p.deletes} {
 		if err := step(ctx); err != nil {
 			if unfit := (*UnfitError)(nil); errors.As(err, &unfit) {
 				return err

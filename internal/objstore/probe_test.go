@@ -177,3 +177,39 @@ func TestProbeTellsTroubleFromLies(t *testing.T) {
 		}
 	}
 }
+
+// hole is a store that never answers.
+type hole struct {
+	objstore.Bucket
+	asked chan struct{}
+	late  func() // is called by who asks without the caller's context
+}
+
+func (h hole) Delete(ctx context.Context, key string) error {
+	select {
+	case h.asked <- struct{}{}:
+	default:
+		h.late()
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestProbeOfNobodyEndsWithItsCaller: there is nothing to clean up where nothing
+// was made, so a start or an end does not wait for that.
+func TestProbeOfNobodyEndsWithItsCaller(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	h := hole{asked: make(chan struct{}, 1), late: func() {
+		if ctx.Err() != nil {
+			t.Error("the store is asked after its caller has gone")
+		}
+	}}
+	ended := make(chan error)
+	go func() { ended <- objstore.Probe(ctx, objstore.New(h, objstore.Options{}), "") }()
+	<-h.asked
+	h.asked <- struct{}{} // full: whoever comes now is late
+	cancel()
+	if err := <-ended; objstore.KindOf(err) != objstore.KindCanceled {
+		t.Errorf("probe: %v", err)
+	}
+}

@@ -37,6 +37,10 @@ type Ask struct {
 	// To is up to where the reader is going to want everything, or 0 if that is
 	// unknown. One request gets it all, up to AheadMax, and nothing beyond it.
 	To int64
+
+	// End is where the reader is going to stop if it goes on in order, or 0 if that
+	// is unknown. Nothing beyond it is read ahead.
+	End int64
 }
 
 // cellLength is how many bytes a cell has: all but the last are full.
@@ -151,6 +155,9 @@ func (r *cellReader) follow(off, end int64) (want, counted int64) {
 	want = end
 	if !r.ask.CachedOnly {
 		want += f.cursors.move(off, end, c.cellBytes, c.aheadMax)
+	}
+	if r.ask.End > 0 {
+		want = max(end, min(want, r.ask.End))
 	}
 	if r.ask.To > 0 {
 		want = max(end, min(r.ask.To, end+c.aheadMax))

@@ -142,7 +142,8 @@ func mustOpen(t testing.TB, o Options) *Cache {
 func settle(c *Cache) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.flights) > 0 {
+	moving := func(s slot) bool { return s.pins > 0 && !s.live } // it is written, or erased
+	for len(c.flights) > 0 || slices.ContainsFunc(c.slots.all, moving) {
 		c.mu.Unlock()
 		runtime.Gosched()
 		c.mu.Lock()

@@ -50,6 +50,16 @@ func Start(t testing.TB) *Server {
 // Kill ends the server with SIGKILL. Its files stay.
 func (s *Server) Kill() { s.process.kill() }
 
+// Running reports whether the server was not killed, or was started again.
+func (s *Server) Running() bool {
+	select {
+	case <-s.process.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // Restart starts it again on the same port and files.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
