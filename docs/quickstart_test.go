@@ -59,9 +59,10 @@ func TestQuickstartDoesWhatItSays(t *testing.T) {
 	follow(t, "../README.md", "-X PUT", "-X POST", "kill -9", "live=sse", "Producer-Seq")
 }
 
-// TestBucketCommandsDoWhatTheySay executes those of the operations page.
+// TestBucketCommandsDoWhatTheySay executes those of the operations page, on
+// retention as well.
 func TestBucketCommandsDoWhatTheySay(t *testing.T) {
-	follow(t, "operations.md", "status", "rm -r ./data", "restore --bucket", "--bucket-takeover", "check ./data --bucket", "inspect bucket-head")
+	follow(t, "operations.md", "-X PATCH", "Stream-Retention-Age", "Stream-Trim", "status", "rm -r ./data", "restore --bucket", "--bucket-takeover", "check ./data --bucket", "inspect bucket-head")
 }
 
 // follow executes the commands of a page in one shell, as somebody who pastes

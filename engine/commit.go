@@ -138,8 +138,11 @@ func (e *Engine) apply(rec *stream.Record) (stream.Effect, *local, error) {
 		e.mark(effect.Stream)
 	}
 	e.weigh(effect.Stream, before)
-	if l.due == 0 && rec.Kind == stream.KindAppend && effect.Stream.KeepAge() != 0 || rec.Kind == stream.KindChange {
+	switch {
+	case rec.Kind == stream.KindChange:
 		e.reschedule(l)
+	case rec.Kind == stream.KindAppend && effect.Stream.KeepAge() != 0:
+		e.sooner(l)
 	}
 	return effect, l, nil
 }

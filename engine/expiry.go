@@ -187,6 +187,14 @@ func (e *Engine) reschedule(l *local) {
 	}
 }
 
+// sooner is reschedule for what can only bring the time forward: what came first
+// to a stream that was empty gets too old before the stream expires.
+func (e *Engine) sooner(l *local) {
+	if l.due == 0 || e.lookAgain(l) < e.due[l.due-1].at {
+		e.reschedule(l)
+	}
+}
+
 func (e *Engine) unschedule(l *local) {
 	if l.due > 0 {
 		heap.Remove(&e.due, l.due-1)

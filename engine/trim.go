@@ -21,8 +21,8 @@ func (e *Engine) Change(r *stream.Change) Ticket {
 		return e.answer(r.Path, out, now)
 	}
 	class := wal.Growth
-	if rec.Kind == stream.KindTrim {
-		class = wal.Reclaim // it makes room, on a full disk as well
+	if !rec.HasPolicy && !rec.HasLife {
+		class = wal.Reclaim // a trim makes room, on a full disk as well
 	}
 	info, code := e.stage(class, &rec)
 	if code != stream.None {

@@ -373,6 +373,36 @@ func TestAgesAreKept(t *testing.T) {
 	}
 }
 
+// A lifetime that ends later than an age does not keep what is too old, although
+// the stream was empty when its end was put down, and whatever is appended since.
+func TestAgesAreKeptBesideALifetime(t *testing.T) {
+	e, _, clock := openManual(t)
+	create := func(e *Engine) Ticket {
+		return e.Create(&stream.Create{Path: "s", ContentType: "text/plain", TTL: 1000, KeepAge: 5})
+	}
+	want(t, e, stream.Created, create)
+	for range 3 {
+		put(t, e, "s", "x")
+		clock.advance(3 * time.Second)
+		last := put(t, e, "s", "y").Tail
+		clock.advance(3 * time.Second)
+		e.Sweep()
+		settle(t, e)
+		if info, _ := e.Head("s"); info.Start != last-6 {
+			t.Fatalf("begins at %d, and what ends at %d is too old", info.Start, last-6)
+		}
+		clock.advance(10 * time.Second)
+		e.Sweep()
+		settle(t, e)
+		if info, _ := e.Head("s"); info.Start != last {
+			t.Fatalf("begins at %d, and all up to %d is too old", info.Start, last)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A lifetime that is made shorter reaches what is in segments already.
 func TestAShorterLifeReachesOldData(t *testing.T) {
 	e, _, clock := openManual(t)

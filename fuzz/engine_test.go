@@ -151,7 +151,7 @@ func (g *engineTarget) passed() {}
 func (g *engineTarget) create(r model.CreateRequest) model.Result {
 	req := stream.Create{
 		Path: r.Path, ContentType: r.ContentType, TTL: r.TTL, ExpiresAt: r.ExpiresAt, Closed: r.Closed,
-		From: r.From, SubOffset: r.Sub,
+		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes, From: r.From, SubOffset: r.Sub,
 	}
 	if r.ExpiresAt != 0 {
 		req.ExpiresText = expiresText(r.ExpiresAt)
@@ -199,6 +199,21 @@ func (g *engineTarget) append(r model.AppendRequest) model.Result {
 	return resultOf(out, r.Producer != nil)
 }
 
+func (g *engineTarget) change(r model.ChangeRequest) model.Result {
+	req := stream.Change{
+		Path: r.Path, KeepAge: r.KeepAge, HasKeepAge: r.KeepAge >= 0, KeepBytes: r.KeepBytes, HasKeepBytes: r.KeepBytes >= 0,
+		TTL: r.TTL, HasTTL: r.TTL >= stream.NoTTL, ExpiresAt: r.ExpiresAt, HasExpiresAt: r.ExpiresAt >= 0,
+		HasTrim: r.Now || r.Trim >= 0,
+	}
+	if r.ExpiresAt > 0 {
+		req.ExpiresText = expiresText(r.ExpiresAt)
+	}
+	if req.Trim = stream.OffsetMax; !r.Now {
+		req.Trim = min(engineOffset(r.Trim), stream.OffsetMax-1)
+	}
+	return resultOf(g.do(func() engine.Ticket { return g.engine.Change(&req) }), false)
+}
+
 func (g *engineTarget) delete(path string) model.Result {
 	out := g.do(func() engine.Ticket { return g.engine.Delete(path) })
 	if out.Code == stream.Deleted {
@@ -229,6 +244,7 @@ func (g *engineTarget) head(path string) model.Result {
 	g.checkInfo(path, info)
 	r.Tail, r.Closed, r.ContentType = int64(info.Tail), info.Closed, info.ContentType
 	r.TTL, r.ExpiresAt = info.TTL, info.ExpiresAt
+	r.KeepAge, r.KeepBytes, r.Start = info.KeepAge, info.KeepBytes, int64(info.Start)
 	return r
 }
 
@@ -236,17 +252,27 @@ func (g *engineTarget) read(path string, from int64, sizeMax int) readAnswer {
 	g.settle()
 	var res engine.ReadResult
 	out := g.do(func() engine.Ticket {
-		r, t := g.engine.Read(engine.ReadRequest{Path: path, From: engineOffset(from), BytesMax: sizeMax, Touch: true})
+		ask := engine.ReadRequest{Path: path, Earliest: from == earliest, BytesMax: sizeMax, Touch: true}
+		if !ask.Earliest {
+			ask.From = engineOffset(from)
+		}
+		r, t := g.engine.Read(ask)
 		res = r
 		return t
 	})
 	a := readAnswer{ReadResult: model.ReadResult{Code: model.Code(out.Code.String())}}
 	if out.Code != stream.OK {
+		a.Start = int64(out.Start)
 		return a
 	}
+	a.Start = int64(res.Start)
 	g.checkInfo(path, res.Info)
 	g.checkLife(res)
-	if res.From != min(engineOffset(from), res.Tail) {
+	begin := res.Start
+	if from != earliest {
+		begin = min(engineOffset(from), res.Tail)
+	}
+	if res.From != begin {
 		g.w.fail("a read from %d begins at %d", from, res.From)
 	}
 	a.ContentType, a.Appends, a.Tail = res.ContentType, res.Parts, int64(res.Tail)

@@ -22,6 +22,10 @@ type httpTarget struct {
 // request, or not.
 var httpTTLs = []int64{-1, -1, -1, -1, -1, 20, 20, 5, 2, 1, 1<<53 - 1}
 
+// httpAges has none that is over in a run: the server looks for what is too old at
+// times of its own.
+var httpAges = []int64{1 << 40, 1<<53 - 1}
+
 func newHTTPWorld(t testing.TB, codes map[model.Code]int) (*world, *house) {
 	w := &world{t: t, clock: newClock(), model: model.New(), memory: newMemory(), codes: codes, http: true}
 	h := openHouse(t, w.clock)
@@ -71,6 +75,12 @@ func (g *httpTarget) create(r model.CreateRequest) model.Result {
 	}
 	if r.ExpiresAt != 0 {
 		set("Stream-Expires-At", expiresText(r.ExpiresAt))
+	}
+	if r.KeepAge != 0 {
+		set("Stream-Retention-Age", strconv.FormatInt(r.KeepAge, 10))
+	}
+	if r.KeepBytes != 0 {
+		set("Stream-Retention-Bytes", strconv.FormatInt(r.KeepBytes, 10))
 	}
 	if r.Closed {
 		set("Stream-Closed", "true")
@@ -131,6 +141,39 @@ func (g *httpTarget) append(r model.AppendRequest) model.Result {
 	return g.result(a, "")
 }
 
+func (g *httpTarget) change(r model.ChangeRequest) model.Result {
+	var h []string
+	set := func(name string, value, none int64, text string) {
+		if value == none {
+			text = "none"
+		}
+		if value >= none {
+			h = append(h, name+": "+text)
+		}
+	}
+	set("Stream-Retention-Age", r.KeepAge, 0, strconv.FormatInt(r.KeepAge, 10))
+	set("Stream-Retention-Bytes", r.KeepBytes, 0, strconv.FormatInt(r.KeepBytes, 10))
+	set("Stream-TTL", r.TTL, -1, strconv.FormatInt(r.TTL, 10))
+	set("Stream-Expires-At", r.ExpiresAt, 0, expiresText(r.ExpiresAt))
+	switch {
+	case r.Now:
+		h = append(h, "Stream-Trim: now")
+	case r.Trim >= 0:
+		h = append(h, "Stream-Trim: "+token(r.Trim))
+	}
+	a := g.h.ask(g.w.t, "PATCH", streamURL(r.Path), h, nil)
+	if a.StatusCode == 204 {
+		answer := g.result(a, model.Changed)
+		answer.Start = g.start(a)
+		return answer
+	}
+	answer := g.result(a, "")
+	if answer.Code == model.TrimBeyondTail {
+		answer.Tail = -1 // which the model leaves to the reader
+	}
+	return answer
+}
+
 func (g *httpTarget) delete(path string) model.Result {
 	a := g.h.ask(g.w.t, "DELETE", streamURL(path), nil, nil)
 	if a.StatusCode == 204 {
@@ -155,6 +198,8 @@ func (g *httpTarget) head(path string) model.Result {
 	if v := g.number(a, "Stream-Ttl"); v >= 0 {
 		r.TTL = v
 	}
+	r.KeepAge, r.KeepBytes = max(0, g.number(a, "Stream-Retention-Age")), max(0, g.number(a, "Stream-Retention-Bytes"))
+	r.Start = g.start(a)
 	if text := a.Header.Get("Stream-Expires-At"); text != "" {
 		at, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
@@ -166,9 +211,13 @@ func (g *httpTarget) head(path string) model.Result {
 }
 
 func (g *httpTarget) read(path string, from int64, _ int) readAnswer {
-	query := "?offset=" + token(from)
+	query := "?offset=-1"
+	if from != earliest {
+		query = "?offset=" + token(from)
+	}
 	a := g.h.ask(g.w.t, "GET", streamURL(path)+query, nil, nil)
 	r := readAnswer{ReadResult: model.ReadResult{Code: model.OK}, joined: true, body: a.body}
+	r.Start = g.start(a)
 	if a.StatusCode != 200 {
 		r.Code = model.Code(a.code)
 		return r
@@ -217,14 +266,20 @@ func (g *httpTarget) number(a answer, name string) int64 {
 	return n
 }
 
-func (g *httpTarget) offset(a answer) int64 {
-	text := a.Header.Get("Stream-Next-Offset")
+// start is where the answer says that the stream begins.
+func (g *httpTarget) start(a answer) int64 { return max(0, g.place(a, "Stream-Earliest-Offset")) }
+
+func (g *httpTarget) offset(a answer) int64 { return g.place(a, "Stream-Next-Offset") }
+
+// place is the offset in a header, or -1.
+func (g *httpTarget) place(a answer, name string) int64 {
+	text := a.Header.Get(name)
 	if text == "" {
 		return -1
 	}
 	o, err := stream.ParseOffset([]byte(text))
 	if err != nil || o == stream.OffsetMax {
-		g.w.fail("Stream-Next-Offset is %q", text)
+		g.w.fail("%s is %q", name, text)
 	}
 	return int64(o)
 }

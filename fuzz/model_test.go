@@ -20,16 +20,17 @@ func (w *world) run(data []byte) {
 	w.data = data
 	c := &choices{data}
 	restarts := c.chance(2)
+	w.ages = someAges
 	switch w.ttls = someTTLs; {
 	case w.http:
-		w.ttls = httpTTLs
+		w.ttls, w.ages = httpTTLs, httpAges
 	case restarts:
 		// A life that counts from the last use may be longer after a restart, by
 		// as much as the uses that no record tells of. Absolute ones may not.
 		w.ttls = longTTLs
 	}
 	for ops := 0; c.left() && ops < opsMax; ops++ {
-		switch c.below(20) {
+		switch c.below(22) {
 		case 0, 1:
 			w.request(c, w.chooseCreate(c))
 		case 2, 3, 4:
@@ -63,6 +64,8 @@ func (w *world) run(data []byte) {
 			w.read(path, w.memory.offset(c, path), pick(c, []int{1, 7, 40, 1000, 1 << 20}))
 		case 16:
 			w.head(pick(c, somePaths))
+		case 17, 18:
+			w.requestChange(w.chooseChange(c))
 		default:
 			w.step(c, restarts)
 		}
@@ -87,6 +90,13 @@ func (w *world) requestAppend(r model.AppendRequest) {
 	w.append(r)
 }
 
+func (w *world) requestChange(r model.ChangeRequest) {
+	if w.http && r == model.Nothing(r.Path) {
+		return // refused before there is a question for the model
+	}
+	w.change(r)
+}
+
 // step does something that no client asked for.
 func (w *world) step(c *choices, restarts bool) {
 	g, ok := w.target.(*engineTarget)
@@ -107,6 +117,7 @@ func (w *world) step(c *choices, restarts bool) {
 		w.note("sweep")
 		g.sweep()
 		w.model.Sweep(w.now())
+		w.dropOld(g)
 	case 4:
 		if how := c.below(4); restarts {
 			w.note("restart %d", how)
@@ -128,7 +139,7 @@ var everyCode = []model.Code{
 	model.ContentTypeMismatch, model.StreamSeqRegression, model.OffsetMismatch, model.StaleEpoch,
 	model.EpochStart, model.SequenceGap, model.ForkSourceNotFound, model.ForkSourceGone,
 	model.ForkContentType, model.ForkOffsetBeyond, model.ForkSubOffset, model.InvalidJSON,
-	model.EmptyArray, model.EmptyBody,
+	model.EmptyArray, model.EmptyBody, model.Changed, model.OffsetTrimmed, model.ForkOffsetTrimmed, model.TrimBeyondTail,
 }
 
 // runMany calls run with random bytes: at least floor of them, and then

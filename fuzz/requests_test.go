@@ -21,16 +21,19 @@ var (
 	}
 	someTTLs      = []int64{-1, -1, -1, -1, -1, -1, 20, 20, 5, 2, 1<<53 - 1, 0, 1}
 	longTTLs      = []int64{-1, -1, -1, 1 << 40, 1<<53 - 1}
+	someAges      = []int64{1, 2, 5, 20, 1000, 1<<53 - 1}
+	someKept      = []int64{1, 10, 20, 50, 1000, 1<<53 - 1}
 	someProducers = []string{"p", "q", "r"}
 	someSeqs      = []string{"1", "10", "2", "a", "~", "A", "\xc3\xbf"}
 	someSteps     = []int64{1, 1, 500, 999, 1000, 1001, 4000, 20_000}
 )
 
-// absent stands for an offset that the request does not give, and pastAll for
-// one that lies past every tail.
+// absent stands for an offset that the request does not give, pastAll for one that
+// lies past every tail, and earliest for where a stream begins.
 const (
-	absent  = -1
-	pastAll = math.MaxInt64
+	absent   = -1
+	earliest = -1
+	pastAll  = math.MaxInt64
 )
 
 // memory is what the requests so far have shown, for the next ones to aim at.
@@ -125,8 +128,37 @@ func (w *world) chooseCreate(c *choices) model.CreateRequest {
 	if r.TTL < 0 && c.chance(6) {
 		r.ExpiresAt = clockStart.UnixMilli() + int64(c.below(20)-1)*2000
 	}
+	if c.chance(5) {
+		r.KeepAge = pick(c, w.ages)
+	}
+	if c.chance(4) {
+		r.KeepBytes = pick(c, someKept)
+	}
 	if !c.chance(3) {
 		r.Body = body(c)
+	}
+	return r
+}
+
+func (w *world) chooseChange(c *choices) model.ChangeRequest {
+	r := model.Nothing(w.memory.known(c))
+	switch c.below(8) {
+	case 0:
+		r.KeepAge = pick(c, append([]int64{0, 0}, w.ages...))
+	case 1, 2:
+		r.KeepBytes = pick(c, append([]int64{0, 0}, someKept...))
+	case 3:
+		r.TTL = pick(c, w.ttls)
+	case 4:
+		if r.ExpiresAt = 0; !c.chance(3) {
+			r.ExpiresAt = clockStart.UnixMilli() + int64(c.below(20)-1)*2000
+		}
+	}
+	switch c.below(4) {
+	case 0, 1:
+		r.Trim = w.memory.offset(c, r.Path)
+	case 2:
+		r.Now = c.chance(2)
 	}
 	return r
 }
@@ -157,7 +189,11 @@ func (w *world) chooseFork(c *choices) model.CreateRequest {
 
 // changeCreate changes one field, or none.
 func (w *world) changeCreate(c *choices, r *model.CreateRequest) {
-	switch c.below(12) {
+	switch c.below(14) {
+	case 7:
+		r.KeepAge = pick(c, append([]int64{0}, w.ages...))
+	case 8:
+		r.KeepBytes = pick(c, append([]int64{0}, someKept...))
 	case 0:
 		r.ContentType = pick(c, someTypes)
 	case 1:

@@ -13,7 +13,7 @@ import (
 type rotationTarget struct{ *engineTarget }
 
 func newRotationWorld(t testing.TB, codes map[model.Code]int) *world {
-	w := &world{t: t, clock: newClock(), model: model.New(), memory: newMemory(), codes: codes, ttls: longTTLs}
+	w := &world{t: t, clock: newClock(), model: model.New(), memory: newMemory(), codes: codes, ttls: longTTLs, ages: someAges}
 	g := newEngineTarget(w)
 	g.tune = func(o *engine.Options) {
 		o.MergeFanIn, o.SoloMinBytes, o.BlockCacheBytes = 2, 60, 8<<10
@@ -29,8 +29,12 @@ func (g *rotationTarget) read(path string, from int64, sizeMax int) readAnswer {
 	g.settle()
 	var a readAnswer
 	left := sizeMax
-	for at := engineOffset(from); ; {
-		r := engine.ReadRequest{Path: path, From: at, BytesMax: max(left, 1), Touch: true}
+	first := engine.ReadRequest{Path: path, From: engineOffset(from), Touch: true}
+	if from == earliest {
+		first.From, first.Earliest = 0, true
+	}
+	for r := first; ; {
+		r.BytesMax = max(left, 1)
 		var res engine.ReadResult
 		out := g.do(func() engine.Ticket {
 			var t engine.Ticket
@@ -41,6 +45,7 @@ func (g *rotationTarget) read(path string, from int64, sizeMax int) readAnswer {
 		})
 		a.Code = model.Code(out.Code.String())
 		if a.Code != model.OK {
+			a.Start = int64(out.Start)
 			return a
 		}
 		if len(a.Appends) == 0 {
@@ -54,15 +59,15 @@ func (g *rotationTarget) read(path string, from int64, sizeMax int) readAnswer {
 			left -= len(part)
 		}
 		a.Appends = append(a.Appends, res.Parts...)
-		a.ContentType, a.Tail, a.Next = res.ContentType, int64(res.Tail), int64(res.Next)
+		a.ContentType, a.Start, a.Tail, a.Next = res.ContentType, int64(res.Start), int64(res.Tail), int64(res.Next)
 		a.UpToDate, a.Closed = res.UpToDate, res.AtEnd
 		if res.UpToDate {
 			return a
 		}
-		if res.Next <= at {
-			g.w.fail("a read from %d ends at %d, the tail is %d", at, res.Next, res.Tail)
+		if res.Next <= res.From {
+			g.w.fail("a read from %d ends at %d, the tail is %d", res.From, res.Next, res.Tail)
 		}
-		at = res.Next
+		r.From, r.Earliest = res.Next, false
 	}
 }
 
@@ -72,7 +77,7 @@ func (w *world) rotate(data []byte) {
 	c := &choices{data}
 	g := w.target.(*rotationTarget)
 	for ops := 0; c.left() && ops < opsMax; ops++ {
-		switch c.below(16) {
+		switch c.below(18) {
 		case 0:
 			w.request(c, w.chooseCreate(c))
 		case 1, 2:
@@ -104,6 +109,9 @@ func (w *world) rotate(data []byte) {
 			w.note("sweep")
 			g.sweep()
 			w.model.Sweep(w.now())
+			w.dropOld(g.engineTarget)
+		case 15, 16:
+			w.requestChange(w.chooseChange(c))
 		default:
 			how := c.below(4)
 			w.note("restart %d", how)

@@ -19,6 +19,8 @@ func resultOf(out stream.Outcome, producer bool) model.Result {
 		if producer {
 			r.Epoch, r.Seq = out.Epoch, out.Seq
 		}
+	case stream.Changed:
+		r.Tail, r.Closed, r.Start = int64(out.Tail), out.Closed, int64(out.Start)
 	case stream.StreamClosed:
 		r.Tail, r.Closed = int64(out.Tail), out.Closed
 	case stream.OffsetMismatch, stream.StreamSeqRegression:

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tailrace/internal/model"
+	"tailrace/internal/stream"
 )
 
 // target is what is compared with the model. Its answers have the form of the
@@ -13,6 +14,7 @@ import (
 type target interface {
 	create(r model.CreateRequest) model.Result
 	append(r model.AppendRequest) model.Result
+	change(r model.ChangeRequest) model.Result
 	delete(path string) model.Result
 	head(path string) model.Result
 	read(path string, from int64, sizeMax int) readAnswer
@@ -37,6 +39,7 @@ type world struct {
 	model  *model.Model
 	memory memory
 	ttls   []int64 // to choose from
+	ages   []int64 // likewise, of what is kept
 	http   bool    // some requests do not get through HTTP
 
 	data  []byte // what drives the run
@@ -94,6 +97,33 @@ func (w *world) append(r model.AppendRequest) {
 	}
 }
 
+func (w *world) change(r model.ChangeRequest) {
+	w.note("change %+v", r)
+	want := w.model.Change(w.now(), r)
+	w.compare(w.target.change(r), want)
+	w.target.passed() // it may be due from now on
+}
+
+// dropOld has the model drop what an engine dropped for its age in a sweep, if
+// that was right, and says if it should have dropped more.
+func (w *world) dropOld(g *engineTarget) {
+	for _, path := range somePaths {
+		info, t := g.engine.Head(path)
+		want := w.model.Head(w.now(), path)
+		if t.Code != stream.OK || want.Code != model.OK {
+			continue
+		}
+		if start := int64(info.Start); start != want.Start {
+			if err := w.model.DropOld(w.now(), path, start); err != nil {
+				w.fail("%v", err)
+			}
+		}
+		if err := w.model.Overdue(w.now(), path); err != nil {
+			w.fail("%v", err)
+		}
+	}
+}
+
 func (w *world) delete(path string) {
 	w.note("delete %s", path)
 	w.compare(w.target.delete(path), w.model.Delete(w.now(), path))
@@ -131,9 +161,13 @@ func (w *world) read(path string, from int64, sizeMax int) {
 	}
 	w.note("read %s from %d, %d bytes", path, from, sizeMax)
 	want := w.model.Read(w.now(), path, from, sizeMax)
+	w.codes[want.Code]++
 	got := w.target.read(path, from, sizeMax)
 	if got.Code != want.Code {
 		w.fail("read: %s, the model says %s", got.Code, want.Code)
+	}
+	if got.Start != want.Start {
+		w.fail("read of a stream that begins at %d, the model says %d", got.Start, want.Start)
 	}
 	if want.Code != model.OK {
 		return
@@ -181,6 +215,7 @@ func (w *world) checkAll() {
 			continue
 		}
 		w.read(path, 0, 1<<20)
+		w.read(path, earliest, 1<<20)
 		w.read(path, pastAll, 1<<20)
 		for _, end := range w.memory.ends[path] {
 			w.read(path, end, 40)
@@ -191,8 +226,8 @@ func (w *world) checkAll() {
 
 func showCreate(r model.CreateRequest) string {
 	r.Body = shorten(r.Body)
-	return fmt.Sprintf("%+q ttl %d expires %d offset %d sub %d closed %t body %q",
-		[]string{r.Path, r.ContentType, r.From}, r.TTL, r.ExpiresAt, r.FromOffset, r.Sub, r.Closed, r.Body)
+	return fmt.Sprintf("%+q keeps %d s, %d bytes ttl %d expires %d offset %d sub %d closed %t body %q",
+		[]string{r.Path, r.ContentType, r.From}, r.KeepAge, r.KeepBytes, r.TTL, r.ExpiresAt, r.FromOffset, r.Sub, r.Closed, r.Body)
 }
 
 func showAppend(r model.AppendRequest) string {

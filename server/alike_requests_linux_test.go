@@ -54,7 +54,7 @@ func each(name string, values []string, request func(string) string) (all []samp
 func alikeSamples() []sample {
 	return slices.Concat(framingSamples(), lengthSamples(), chunkSamples(), headerSamples(), targetSamples(),
 		hostSamples(), versionSamples(), persistenceSamples(), methodSamples(), sizeSamples(), streamSamples(),
-		liveSamples())
+		changeSamples(), liveSamples())
 }
 
 func framingSamples() []sample {
@@ -229,7 +229,7 @@ func streamSamples() []sample {
 		"", plainType, "Stream-TTL: 1000\r\n", "Stream-Closed: true\r\n", "Stream-Forked-From: " + own + "\r\n",
 	}, func(headers string) string {
 		return say("PUT", own+"-put", headers+emptyLength, "")
-	}), each("for another stream:", []string{"GET", "HEAD", "DELETE", "POST"}, func(m string) string {
+	}), each("for another stream:", []string{"GET", "HEAD", "DELETE", "POST", "PATCH"}, func(m string) string {
 		return say(m, own+"-put", plainType+emptyLength, "")
 	}), []sample{
 		{"read", sayRead("")},
@@ -242,6 +242,38 @@ func streamSamples() []sample {
 		{"creation of what is there", say("PUT", own, plainType+emptyLength, "")},
 		{"creation of a fork", say("PUT", own+"-fork", "Stream-Forked-From: "+own+"\r\n"+emptyLength, "")},
 		{"append to what was created", say("POST", own+"-put", plainType+"Content-Length: 1\r\n", "q")},
+	})
+}
+
+// Changes, and what is seen of them.
+func changeSamples() []sample {
+	head := say("HEAD", own, "", "")
+	return slices.Concat(each("change with", []string{
+		"", "Stream-Retention-Age: 1000", "Stream-Retention-Age: 0", "Stream-Retention-Bytes: 1", "Stream-Retention-Bytes: none",
+		"Stream-Trim: now", "Stream-Trim: NOW", "Stream-Trim: " + token(1), "Stream-Trim: " + token(100_000_000),
+		"Stream-TTL: 1000", "Stream-TTL: none", "Stream-TTL: x", "Stream-Expires-At: 2099-01-01T00:00:00Z",
+		"Stream-TTL: 5\r\nStream-Expires-At: none", "Stream-Trim: now\r\nStream-Trim: now", "Expect: 100-continue\r\nStream-Trim: now",
+	}, func(headers string) string {
+		if headers != "" {
+			headers += "\r\n"
+		}
+		return say("PATCH", own, headers, "") + head + say("GET", own+"?offset="+token(0), "", "") + sayRead("") +
+			say("GET", own+"?live=long-poll&cursor=9999999999&offset="+token(0), "", "")
+	}), each("change with a body:", []string{
+		"Content-Length: 5\r\n\r\nhello", emptyLength + "\r\n", inChunks + "\r\n0\r\n\r\n", inChunks + "\r\n1\r\nx\r\n0\r\n\r\n",
+		"Content-Length: 20000\r\n\r\n" + strings.Repeat("c", 20000), "Expect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+	}, func(rest string) string {
+		return "PATCH " + own + " HTTP/1.1\r\nHost: x\r\nStream-Trim: now\r\n" + rest
+	}), each("creation with a retention:", []string{
+		"Stream-Retention-Age: 1000", "Stream-Retention-Age: none", "Stream-Retention-Bytes: 8", "Stream-Retention-Bytes: 0",
+	}, func(header string) string {
+		return say("PUT", own+"-put", plainType+header+"\r\nContent-Length: 9\r\n", "retention") + say("HEAD", own+"-put", "", "")
+	}), []sample{
+		{"fork of what is trimmed", say("PATCH", own, "Stream-Trim: now\r\n", "") +
+			say("PUT", own+"-fork", "Stream-Forked-From: "+own+"\r\nStream-Fork-Offset: "+token(0)+"\r\n"+emptyLength, "")},
+		{"event stream of what is trimmed", say("PATCH", own, "Stream-Trim: now\r\n", "") +
+			say("GET", own+"?live=sse&offset="+token(0), "", "")},
+		{"change of what is not there", say("PATCH", own+"-none", "Stream-Trim: now\r\n", "")},
 	})
 }
 

@@ -18,6 +18,9 @@ func (s *Server) parseCreate(x *exchange) fault {
 	if f := h.parseLife(c); f != faultNone {
 		return f
 	}
+	if f := h.parseKeep(c); f != faultNone {
+		return f
+	}
 	return x.parseFork(c)
 }
 
@@ -40,6 +43,21 @@ func (h *head) parseLife(c *stream.Create) fault {
 	}
 	if h.has(fieldTTL) && h.has(fieldExpiresAt) {
 		return faultTTLAndExpiresAt
+	}
+	return faultNone
+}
+
+// parseKeep parses what the stream keeps.
+func (h *head) parseKeep(c *stream.Create) fault {
+	age, bytes := true, true
+	if h.has(fieldKeepAge) {
+		c.KeepAge, age = parsePositive(h.values[fieldKeepAge], stream.TTLMax)
+	}
+	if h.has(fieldKeepBytes) {
+		c.KeepBytes, bytes = parsePositive(h.values[fieldKeepBytes], stream.RetentionBytesMax)
+	}
+	if !age || !bytes {
+		return faultInvalidRetention
 	}
 	return faultNone
 }

@@ -40,6 +40,9 @@ const (
 	faultInvalidTTL
 	faultInvalidExpiresAt
 	faultTTLAndExpiresAt
+	faultInvalidRetention
+	faultNothingToChange
+	faultUnexpectedBody
 	faultIncompleteProducer
 	faultInvalidProducer
 	faultInvalidStreamSeq
@@ -113,6 +116,9 @@ func buildCatalogue() (c [faults]refusal) {
 	engine(stream.ForkSourceGone, 409, "the stream to fork was deleted or has expired")
 	engine(stream.ForkContentType, 409, "the content type is not that of the stream to fork")
 	engine(stream.ForkOffsetBeyond, 400, "Stream-Fork-Offset is beyond the tail of the stream to fork")
+	engine(stream.ForkOffsetTrimmed, 409, "Stream-Fork-Offset is before what the stream to fork has kept")
+	engine(stream.OffsetTrimmed, 410, "the stream has dropped what follows the offset; it begins at Stream-Earliest-Offset")
+	engine(stream.TrimBeyondTail, 400, "Stream-Trim is beyond the tail of the stream")
 	engine(stream.ForkSubOffset, 400, "Stream-Fork-Sub-Offset is beyond the end of the append it points into")
 	engine(stream.ForkTooDeep, 400, "the stream to fork is a fork of a fork, as often as there may be")
 	engine(stream.InvalidJSON, 400, "the body is not valid JSON in UTF-8")
@@ -149,6 +155,9 @@ func buildCatalogue() (c [faults]refusal) {
 	own(faultInvalidTTL, 400, "invalid_ttl", "Stream-TTL is not a number of seconds in plain digits")
 	own(faultInvalidExpiresAt, 400, "invalid_expires_at", "Stream-Expires-At is not an RFC 3339 time")
 	own(faultTTLAndExpiresAt, 400, "ttl_and_expires_at", "Stream-TTL and Stream-Expires-At exclude each other")
+	own(faultInvalidRetention, 400, "invalid_retention", "Stream-Retention-Age or Stream-Retention-Bytes is not a number from 1 to 2^53-1 in plain digits")
+	own(faultNothingToChange, 400, "nothing_to_change", "a change names a retention, a lifetime or a place to trim to")
+	own(faultUnexpectedBody, 400, "unexpected_body", "a change has no body")
 	own(faultIncompleteProducer, 400, "incomplete_producer", "Producer-Id, Producer-Epoch and Producer-Seq go together")
 	own(faultInvalidProducer, 400, "invalid_producer", "the producer's id is empty or too long, or its epoch or sequence not a number up to 2^53-1")
 	own(faultInvalidStreamSeq, 400, "invalid_stream_seq", "Stream-Seq is empty or too long")
@@ -220,8 +229,10 @@ func (s *Server) refuse(x *exchange) outcome {
 	switch t.Code {
 	case stream.StreamClosed:
 		x.setTail(t.Tail, true)
-	case stream.OffsetMismatch, stream.StreamSeqRegression:
+	case stream.OffsetMismatch, stream.StreamSeqRegression, stream.TrimBeyondTail:
 		x.setOffset(nameNextOffset, t.Tail)
+	case stream.OffsetTrimmed:
+		x.setOffset(nameEarliest, t.Start)
 	case stream.StaleEpoch:
 		x.setInt(nameProducerEpoch, t.Epoch)
 	case stream.SequenceGap:

@@ -24,12 +24,13 @@ type refusalCase struct {
 
 // refusals are requests on a server that has an open text stream "a" of 5
 // bytes, a JSON stream "j", a closed stream "c", a stream "gone" that only
-// its fork "fork" keeps, and a producer "p" of a with epoch 3 and sequence 0.
+// its fork "fork" keeps, a text stream "t" of two appends whose first was trimmed, and
+// a producer "p" of a with epoch 3 and sequence 0.
 var refusals = []refusalCase{
 	{"GET", "/v1/stream/", "", nil, 400, "invalid_path"},
 	{"GET", "/", "", nil, 404, "no_such_route"},
 	{"GET", root + "__ds/x", "", nil, 404, "reserved"},
-	{"PATCH", root + "a", "", nil, 405, "method_not_allowed"},
+	{"BREW", root + "a", "", nil, 405, "method_not_allowed"},
 	{"POST", root + "a", "x", []string{text, "Expect: x"}, 417, "expectation_failed"},
 	{"GET", root + "a", "", []string{"X: y\r\n z"}, 400, "folded_header"},
 	{"GET", root + "a", "", []string{"Content Length: 0"}, 400, "bad_request"},
@@ -147,6 +148,64 @@ var refusals = []refusalCase{
 	{"PUT", root + "n", "", fork("none"), 404, "fork_source_not_found"},
 	{"PUT", root + "n", "", fork("gone"), 409, "fork_source_gone"},
 	{"PUT", root + "n", "", fork("a", jsonCT), 409, "fork_content_type"},
+	{"PUT", root + "n", "", fork("t", "Stream-Fork-Offset: "+token(9)), 409, "fork_offset_trimmed"},
+	{"PUT", root + "n", "", fork("t", "Stream-Fork-Offset: "+token(0), "Stream-Fork-Sub-Offset: 1"), 409, "fork_offset_trimmed"},
+
+	{"PUT", root + "n", "", []string{"Stream-Retention-Age: "}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Age: 0"}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Age: -1"}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Age: 05"}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Age: 1.5"}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Age: none"}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Age: 9007199254740992"}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Bytes: "}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Bytes: 0"}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Bytes: 1k"}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Bytes: none"}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Bytes: 9007199254740992"}, 400, "invalid_retention"},
+	{"PUT", root + "n", "", []string{"Stream-Retention-Age: 5", "Stream-Retention-Bytes: x"}, 400, "invalid_retention"},
+	{"PUT", root + "a", "", []string{text, "Stream-Retention-Age: 5"}, 409, "config_mismatch"},
+	{"PUT", root + "a", "", []string{text, "Stream-Retention-Bytes: 5"}, 409, "config_mismatch"},
+
+	{"PATCH", root + "a", "", nil, 400, "nothing_to_change"},
+	{"PATCH", root + "none", "", nil, 400, "nothing_to_change"},
+	{"PATCH", root + "a", "", []string{"Stream-Closed: true", text}, 400, "nothing_to_change"},
+	{"PATCH", root + "a", "x", []string{"Stream-Retention-Age: 5"}, 400, "unexpected_body"},
+	{"PATCH", root + "a", "x", nil, 400, "unexpected_body"},
+	{"PATCH", root + "a", strings.Repeat("x", 20000), []string{"Stream-Retention-Age: 5"}, 400, "unexpected_body"},
+	{"PATCH", root + "a", strings.Repeat("x", testBodyMax+1), []string{"Stream-Retention-Age: 5"}, 413, "body_too_large"},
+	{"PATCH", root + "none", "", []string{"Stream-Retention-Age: 5"}, 404, "not_found"},
+	{"PATCH", root + "gone", "", []string{"Stream-Retention-Age: 5"}, 410, "gone"},
+	{"PATCH", root + "a", "", []string{"Stream-Retention-Age: "}, 400, "invalid_retention"},
+	{"PATCH", root + "a", "", []string{"Stream-Retention-Age: 0"}, 400, "invalid_retention"},
+	{"PATCH", root + "a", "", []string{"Stream-Retention-Age: None"}, 400, "invalid_retention"},
+	{"PATCH", root + "a", "", []string{"Stream-Retention-Age: +5"}, 400, "invalid_retention"},
+	{"PATCH", root + "a", "", []string{"Stream-Retention-Age: 9007199254740992"}, 400, "invalid_retention"},
+	{"PATCH", root + "a", "", []string{"Stream-Retention-Bytes: 0"}, 400, "invalid_retention"},
+	{"PATCH", root + "a", "", []string{"Stream-Retention-Bytes: -5"}, 400, "invalid_retention"},
+	{"PATCH", root + "a", "", []string{"Stream-Retention-Bytes: 9007199254740992"}, 400, "invalid_retention"},
+	{"PATCH", root + "a", "", []string{"Stream-Retention-Age: 5", "Stream-Retention-Bytes: x"}, 400, "invalid_retention"},
+	{"PATCH", root + "a", "", []string{"Stream-TTL: "}, 400, "invalid_ttl"},
+	{"PATCH", root + "a", "", []string{"Stream-TTL: -1"}, 400, "invalid_ttl"},
+	{"PATCH", root + "a", "", []string{"Stream-TTL: NONE"}, 400, "invalid_ttl"},
+	{"PATCH", root + "a", "", []string{"Stream-Expires-At: tomorrow"}, 400, "invalid_expires_at"},
+	{"PATCH", root + "a", "", []string{"Stream-TTL: 5", "Stream-Expires-At: 2030-01-01T00:00:00Z"}, 400, "ttl_and_expires_at"},
+	{"PATCH", root + "a", "", []string{"Stream-TTL: none", "Stream-Expires-At: none"}, 400, "ttl_and_expires_at"},
+	{"PATCH", root + "a", "", []string{"Stream-Trim: "}, 400, "invalid_offset"},
+	{"PATCH", root + "a", "", []string{"Stream-Trim: -1"}, 400, "invalid_offset"},
+	{"PATCH", root + "a", "", []string{"Stream-Trim: NOW"}, 400, "invalid_offset"},
+	{"PATCH", root + "a", "", []string{"Stream-Trim: 5"}, 400, "invalid_offset"},
+	{"PATCH", root + "a", "", []string{"Stream-Trim: " + token(5), "Stream-Retention-Age: x"}, 400, "invalid_retention"},
+	{"PATCH", root + "a", "", []string{"Stream-Trim: " + token(11)}, 400, "trim_beyond_tail"},
+	{"PATCH", root + "a", "", []string{"Stream-Trim: " + token(11), "Stream-Retention-Age: 5"}, 400, "trim_beyond_tail"},
+	{"PATCH", root + "a", "", []string{"Stream-Trim: 0000000000000001_0000000000000000"}, 400, "trim_beyond_tail"},
+	{"PATCH", root + "a", "", []string{"Stream-Trim: 9999999999999999_9999999999999999"}, 400, "trim_beyond_tail"},
+
+	{"GET", root + "t?offset=" + token(0), "", nil, 410, "offset_trimmed"},
+	{"GET", root + "t?offset=" + token(9), "", nil, 410, "offset_trimmed"},
+	{"GET", root + "t?live=long-poll&offset=" + token(9), "", nil, 410, "offset_trimmed"},
+	{"GET", root + "t?live=sse&offset=" + token(9), "", nil, 410, "offset_trimmed"},
+	{"GET", root + "t?live=sse&ids=true&offset=-1", "", []string{"Last-Event-ID: " + token(9)}, 410, "offset_trimmed"},
 }
 
 func producer(id, epoch, seq string) []string {
@@ -166,6 +225,9 @@ func (f *fixture) populate() {
 	f.create("gone", "12345", text)
 	f.create("fork", "", fork("gone")...)
 	f.do("DELETE", root+"gone", "").want(f.t, 204)
+	f.create("t", "12345", text)
+	f.append("t", "12345", text)
+	f.patch("t", "Stream-Trim: "+token(10)).want(f.t, 204)
 }
 
 // Every refusal has the one envelope, its code is in the catalogue with its
@@ -196,9 +258,10 @@ func TestRefusalsHaveOneForm(t *testing.T) {
 // snapshot is what can be seen of the streams of populate.
 func (f *fixture) snapshot() string {
 	var b strings.Builder
-	for _, name := range []string{"a", "j", "c", "gone", "fork", "n", "none"} {
+	for _, name := range []string{"a", "j", "c", "gone", "fork", "t", "n", "none"} {
 		r := f.do("HEAD", root+name, "")
-		fmt.Fprintln(&b, name, r.StatusCode, r.Header.Get("Stream-Next-Offset"), r.Header.Get("Stream-Closed"))
+		fmt.Fprintln(&b, name, r.StatusCode, r.Header.Get("Stream-Next-Offset"), r.Header.Get("Stream-Closed"), r.Header.Get("Stream-Earliest-Offset"),
+			r.Header.Get("Stream-Retention-Age"), r.Header.Get("Stream-Retention-Bytes"), r.Header.Get("Stream-TTL"), r.Header.Get("Stream-Expires-At"))
 	}
 	return b.String()
 }
@@ -294,6 +357,7 @@ func TestFullDiskIsAnAnswer(t *testing.T) {
 	f := start(t, silent)
 	f.create("a", "", text)
 	f.create("b", "12345", text)
+	f.create("ttl", "12345", text, "Stream-TTL: 1000")
 	f.fs.Inject(func(op faultfs.Op) faultfs.Fault {
 		if op.Kind == faultfs.Allocate || op.Kind == faultfs.Create {
 			return faultfs.Fault{Err: errNoSpace()}
@@ -313,7 +377,15 @@ func TestFullDiskIsAnAnswer(t *testing.T) {
 	if !full {
 		t.Fatal("the log never ran out of space")
 	}
+	for n := 0; f.do("POST", root+"a", "x", text).StatusCode != 507; n++ {
+		if n == 10_000 {
+			t.Fatal("there is always room for a little")
+		}
+	}
 	f.do("GET", root+"b", "").want(t, 200)
+	f.patch("b", "Stream-Trim: now").want(t, 204)
+	f.patch("ttl", "Stream-Trim: now").want(t, 204)
+	f.patch("b", "Stream-Retention-Age: 5", "Stream-Trim: now").wantError(t, 507, "disk_full")
 	f.do("POST", root+"b", "", "Stream-Closed: true").want(t, 204)
 	f.do("DELETE", root+"b", "").want(t, 204)
 	f.fs.Inject(nil)

@@ -29,6 +29,7 @@ type exchange struct {
 
 	create stream.Create
 	append stream.Append
+	change stream.Change
 	live   liveRequest
 	ticket engine.Ticket
 	info   engine.Info

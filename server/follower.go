@@ -73,7 +73,7 @@ func (f *follower) follow() {
 		case state == feedBroken || s.engine.Err() != nil:
 			s.drops.of(dropFailed, f.path)
 			return
-		case state == feedCorrupt, state == feedUnavailable:
+		case state == feedCorrupt, state == feedUnavailable, state == feedTrimmed:
 			f.write(out) // without an end, since this is none of the stream
 			s.drops.of(state.reason(), f.path)
 			return

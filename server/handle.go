@@ -15,6 +15,8 @@ func (s *Server) handle(x *exchange) outcome {
 		return s.get(x)
 	case methodHead:
 		return s.stat(x)
+	case methodPatch:
+		return s.alter(x)
 	case methodDelete:
 		return s.remove(x)
 	case methodOptions:
@@ -52,6 +54,8 @@ func (s *Server) parse(x *exchange) fault {
 		f = s.parseCreate(x)
 	case methodPost:
 		f = s.parseAppend(x)
+	case methodPatch:
+		f = x.parseChange()
 	}
 	return f
 }

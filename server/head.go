@@ -20,11 +20,18 @@ func (s *Server) headed(x *exchange) outcome {
 	x.set(nameCacheControl, valueNoStore)
 	x.resp.Header.SetContentType(info.ContentType)
 	x.setTail(info.Tail, info.Closed)
+	x.setStart(info.Start)
 	if info.TTL != stream.NoTTL {
 		x.setInt(nameTTL, info.TTL)
 	}
 	if info.ExpiresAt != 0 {
 		x.setString(nameExpiresAt, info.ExpiresText)
+	}
+	if info.KeepAge != 0 {
+		x.setInt(nameKeepAge, info.KeepAge)
+	}
+	if info.KeepBytes != 0 {
+		x.setInt(nameKeepBytes, info.KeepBytes)
 	}
 	return done
 }

@@ -16,11 +16,14 @@ var (
 	nameRetryAfter       = []byte("Retry-After")
 	nameVary             = []byte("Vary")
 	nameNextOffset       = []byte("Stream-Next-Offset")
+	nameEarliest         = []byte("Stream-Earliest-Offset")
 	nameCursor           = []byte("Stream-Cursor")
 	nameUpToDate         = []byte("Stream-Up-To-Date")
 	nameClosed           = []byte("Stream-Closed")
 	nameTTL              = []byte("Stream-TTL")
 	nameExpiresAt        = []byte("Stream-Expires-At")
+	nameKeepAge          = []byte("Stream-Retention-Age")
+	nameKeepBytes        = []byte("Stream-Retention-Bytes")
 	nameProducerEpoch    = []byte("Producer-Epoch")
 	nameProducerSeq      = []byte("Producer-Seq")
 	nameProducerExpected = []byte("Producer-Expected-Seq")
@@ -42,6 +45,7 @@ var (
 
 	valueTrue        = []byte("true")
 	valueNoStore     = []byte("no-store")
+	valueNoCache     = []byte("no-cache")
 	valueNosniff     = []byte("nosniff")
 	valueCrossOrigin = []byte("cross-origin")
 	valueAnyOrigin   = []byte("*")
@@ -90,5 +94,12 @@ func (x *exchange) setTail(tail stream.Offset, closed bool) {
 	x.setOffset(nameNextOffset, tail)
 	if closed {
 		x.set(nameClosed, valueTrue)
+	}
+}
+
+// setStart tells where the stream begins, if it has lost anything.
+func (x *exchange) setStart(start stream.Offset) {
+	if start > 0 {
+		x.setOffset(nameEarliest, start)
 	}
 }

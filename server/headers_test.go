@@ -33,6 +33,9 @@ func (f *fixture) everyKind() map[string]*response {
 		"long-poll at the end": f.do("GET", root+"end?offset=-1&live=long-poll", ""),
 		"sse":                  f.do("GET", root+"end?offset=-1&live=sse", ""),
 		"head":                 f.do("HEAD", root+"a", ""),
+		"change":               f.do("PATCH", root+"a", "", "Stream-Retention-Age: 1000", "Stream-Retention-Bytes: 1000", "Stream-Trim: "+token(1)),
+		"trimmed":              f.do("GET", root+"a?offset="+token(0), ""),
+		"head of a policy":     f.do("HEAD", root+"a", ""),
 		"preflight":            f.do("OPTIONS", root+"a", ""),
 		"close":                f.do("POST", root+"a", "", "Stream-Closed: true"),
 		"delete":               f.do("DELETE", root+"a", ""),
@@ -82,7 +85,7 @@ func TestPreflightAllowsWhatTheProtocolNeeds(t *testing.T) {
 		t.Error("authorization is not allowed")
 	}
 	methods := r.Header.Get("Access-Control-Allow-Methods")
-	for _, m := range []string{"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"} {
+	for _, m := range []string{"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"} {
 		if !strings.Contains(methods, m) {
 			t.Errorf("%s is not allowed", m)
 		}

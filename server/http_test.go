@@ -96,6 +96,9 @@ func TestDuplicateHeadersAreRefused(t *testing.T) {
 		{"Stream-TTL: 1", "Stream-Ttl: 1"},
 		{"Stream-Expires-At: x", "Stream-Expires-At: y"},
 		{"Stream-Expected-Offset: x", "Stream-Expected-Offset: x"},
+		{"Stream-Retention-Age: 1", "Stream-Retention-Age: 1"},
+		{"Stream-Retention-Bytes: 1", "Stream-Retention-Bytes: 2"},
+		{"Stream-Trim: now", "stream-trim: now"},
 		{"Stream-Forked-From: /v1/stream/a", "Stream-Forked-From: /v1/stream/b"},
 		{"Stream-Fork-Offset: x", "Stream-Fork-Offset: x"},
 		{"Stream-Fork-Sub-Offset: 1", "Stream-Fork-Sub-Offset: 1"},
@@ -103,7 +106,7 @@ func TestDuplicateHeadersAreRefused(t *testing.T) {
 		{"Producer-Epoch: 1", "Producer-Epoch: 1"},
 		{"Producer-Seq: 1", "producer-seq: 1"},
 	} {
-		for _, method := range []string{"POST", "PUT", "GET", "DELETE"} {
+		for _, method := range []string{"POST", "PUT", "PATCH", "GET", "DELETE"} {
 			f.do(method, root+"a", "x", pair[0], pair[1]).wantError(t, 400, "duplicate_header")
 		}
 	}
@@ -173,10 +176,10 @@ func TestSilentClientsAreTimedOut(t *testing.T) {
 func TestUnknownMethodsAreRefused(t *testing.T) {
 	f := start(t)
 	f.create("a", "", text)
-	for _, method := range []string{"PATCH", "TRACE", "get", "LOCK"} {
+	for _, method := range []string{"TRACE", "get", "LOCK"} {
 		f.do(method, root+"a", "").wantError(t, 405, "method_not_allowed").wantHeaders(t, "Allow: "+methodsAllowed)
 	}
-	f.do("PATCH", "/", "").wantError(t, 404, "no_such_route")
+	f.do("LOCK", "/", "").wantError(t, 404, "no_such_route")
 }
 
 // Bodies are opaque: a multipart type does not have them parsed.

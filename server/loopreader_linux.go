@@ -118,7 +118,7 @@ func (r *loopReader) do(state feedState) {
 		r.finish()
 	case feedBroken:
 		r.drop(dropFailed)
-	case feedCorrupt, feedUnavailable:
+	case feedCorrupt, feedUnavailable, feedTrimmed:
 		r.drop(state.reason())
 	}
 }

@@ -41,6 +41,7 @@ const (
 	stepForkTarget             // the type of what is at the path of a fork is known
 	stepForkSource             // the type of the source of a fork is known
 	stepAppend                 // answer an append or close
+	stepChange                 // answer a change
 	stepDelete                 // answer a delete
 	stepHead                   // answer a HEAD
 	stepRead                   // answer a read, or wait at the tail
@@ -75,6 +76,8 @@ func (s *Server) resume(x *exchange, next step) outcome {
 		return s.forkSource(x)
 	case stepAppend:
 		return s.appended(x)
+	case stepChange:
+		return s.changed(x)
 	case stepDelete:
 		return s.deleted(x)
 	case stepHead:

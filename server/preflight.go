@@ -3,7 +3,7 @@ package server
 import "strings"
 
 // methodsAllowed is what can be done with a stream.
-const methodsAllowed = "GET, HEAD, PUT, POST, DELETE, OPTIONS"
+const methodsAllowed = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS"
 
 var (
 	allowMethods = []byte(methodsAllowed)
@@ -13,6 +13,7 @@ var (
 	allowHeaders = []byte(strings.Join([]string{
 		"Content-Type", "Authorization", "If-None-Match", "Last-Event-ID",
 		"Stream-Closed", "Stream-TTL", "Stream-Expires-At",
+		"Stream-Retention-Age", "Stream-Retention-Bytes", "Stream-Trim",
 		"Stream-Seq", "Stream-Expected-Offset",
 		"Stream-Forked-From", "Stream-Fork-Offset", "Stream-Fork-Sub-Offset",
 		"Producer-Id", "Producer-Epoch", "Producer-Seq",
@@ -20,8 +21,9 @@ var (
 
 	// exposeHeaders are the response headers that such a page may see.
 	exposeHeaders = []byte(strings.Join([]string{
-		"Stream-Next-Offset", "Stream-Cursor", "Stream-Up-To-Date", "Stream-Closed",
-		"Stream-TTL", "Stream-Expires-At", "Stream-SSE-Data-Encoding",
+		"Stream-Next-Offset", "Stream-Earliest-Offset", "Stream-Cursor", "Stream-Up-To-Date", "Stream-Closed",
+		"Stream-TTL", "Stream-Expires-At", "Stream-Retention-Age", "Stream-Retention-Bytes",
+		"Stream-SSE-Data-Encoding",
 		"Producer-Epoch", "Producer-Seq", "Producer-Expected-Seq", "Producer-Received-Seq",
 		"ETag", "Location", "Retry-After", "Allow",
 	}, ", "))

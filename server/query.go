@@ -18,9 +18,13 @@ const (
 
 // query is the parameters of a read.
 type query struct {
-	mode   mode
-	from   stream.Offset
-	now    bool // offset=now: from the tail
+	mode mode
+	from stream.Offset
+	now  bool // offset=now: from the tail
+
+	// earliest is to read from where the stream begins, wherever that is by now.
+	earliest bool
+
 	cursor uint64
 	// hasCursor is set if a cursor was given that is a number. Others are
 	// taken as absent, as a cursor only ever tells caches apart.
@@ -44,7 +48,7 @@ const (
 // parseQuery parses the parameters of a GET.
 func parseQuery(raw []byte) (query, fault) {
 	var (
-		q      query
+		q      = query{earliest: true}
 		values [params][]byte
 		given  [params]bool
 	)
@@ -123,7 +127,7 @@ func (q *query) goOn(lastID []byte) fault {
 	if err != nil {
 		return faultInvalidOffset
 	}
-	q.now, q.from, q.back = false, from, true
+	q.now, q.earliest, q.from, q.back = false, false, from, true
 	return faultNone
 }
 
@@ -136,14 +140,14 @@ func (q *query) parseOffset(raw []byte) fault {
 	case "-1", "0":
 		return faultNone
 	case "now":
-		q.now, q.from = true, stream.OffsetMax
+		q.now, q.earliest, q.from = true, false, stream.OffsetMax
 		return faultNone
 	}
 	from, err := stream.ParseOffset(token)
 	if err != nil {
 		return faultInvalidOffset
 	}
-	q.from = from
+	q.earliest, q.from = false, from
 	return faultNone
 }
 

@@ -20,11 +20,11 @@ var valueShared = []byte("public, max-age=60, stale-while-revalidate=300")
 // get reads a stream. A live reader who is not behind gets its answer later.
 func (s *Server) get(x *exchange) outcome {
 	q := &x.live.query
-	r := engine.ReadRequest{Path: view(x.head.name), From: q.from, Touch: true, Stored: x.codings.stored()}
+	r := engine.ReadRequest{Path: view(x.head.name), From: q.from, Earliest: q.earliest, Touch: true, Stored: x.codings.stored()}
 	if q.mode == modeSSE {
-		// Only whether the stream can be read, and where its tail is: the
-		// events are read when somebody can take them.
-		r.From = stream.OffsetMax
+		// Only whether the stream can be read from there: the events are read when
+		// somebody can take them.
+		r.BytesMax = 1
 	}
 	return s.ask(x, r, stepRead)
 }
@@ -66,7 +66,7 @@ func (s *Server) read(x *exchange) outcome {
 	case q.back && r.AtEnd && q.from >= r.Tail:
 		return s.answerNothing(x) // by which a browser knows not to come again
 	case q.mode == modeSSE:
-		x.live.id, x.live.from = r.ID, min(q.from, r.Tail)
+		x.live.id, x.live.from = r.ID, r.From
 		return live
 	case r.Cold:
 		return outcome{kind: kindLoad, step: stepRead}
@@ -98,8 +98,9 @@ func (s *Server) answerRead(x *exchange) outcome {
 	if tag != nil {
 		x.set(nameETag, tag)
 	}
-	x.setCaching(q.now, r.ExpiresIn)
+	x.setCaching(q, r)
 	x.setTail(r.Next, r.AtEnd)
+	x.setStart(r.Start)
 	if r.UpToDate {
 		x.set(nameUpToDate, valueTrue)
 	}
@@ -120,6 +121,7 @@ func (s *Server) answerNothing(x *exchange) outcome {
 	s.begin(x, 204)
 	x.set(nameCacheControl, valueNoStore)
 	x.setTail(r.Next, r.AtEnd)
+	x.setStart(r.Start)
 	x.set(nameUpToDate, valueTrue)
 	if !r.AtEnd {
 		x.setCursor(s, q)
@@ -128,11 +130,24 @@ func (s *Server) answerNothing(x *exchange) outcome {
 }
 
 // setCaching says how long the read may be kept: never longer than the stream
-// lives, and not at all if it was relative to the tail.
-func (x *exchange) setCaching(now bool, life time.Duration) {
+// lives or keeps what was read, and not at all if it was relative to the tail.
+//
+// Where a stream begins that drops its front is asked for anew each time. Who got
+// an old beginning from a cache would go on from its end, be told that this is
+// trimmed, begin anew, and get the same again.
+func (x *exchange) setCaching(q *query, r *engine.ReadResult) {
+	life := r.ExpiresIn
+	if keep := r.KeepAge; keep > 0 && keep < int64((freshFor+staleFor)/time.Second) {
+		if age := time.Duration(keep) * time.Second; life < 0 || age < life {
+			life = age
+		}
+	}
 	switch {
-	case now, life >= 0 && life < time.Second:
+	case q.now, life >= 0 && life < time.Second:
 		x.set(nameCacheControl, valueNoStore)
+		return
+	case q.earliest && (r.Start > 0 || r.KeepAge > 0 || r.KeepBytes > 0):
+		x.set(nameCacheControl, valueNoCache)
 		return
 	case life < 0, life >= freshFor+staleFor:
 		x.set(nameCacheControl, valueShared)

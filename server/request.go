@@ -14,6 +14,7 @@ const (
 	methodHead
 	methodPut
 	methodPost
+	methodPatch
 	methodDelete
 	methodOptions
 )
@@ -28,6 +29,8 @@ func methodOf(b []byte) method {
 		return methodPut
 	case "HEAD":
 		return methodHead
+	case "PATCH":
+		return methodPatch
 	case "DELETE":
 		return methodDelete
 	case "OPTIONS":
@@ -49,6 +52,9 @@ const (
 	fieldClosed
 	fieldTTL
 	fieldExpiresAt
+	fieldKeepAge
+	fieldKeepBytes
+	fieldTrim
 	fieldSeq
 	fieldExpected
 	fieldForkedFrom
@@ -73,6 +79,9 @@ var fieldNames = [fields]string{
 	fieldClosed:         "stream-closed",
 	fieldTTL:            "stream-ttl",
 	fieldExpiresAt:      "stream-expires-at",
+	fieldKeepAge:        "stream-retention-age",
+	fieldKeepBytes:      "stream-retention-bytes",
+	fieldTrim:           "stream-trim",
 	fieldSeq:            "stream-seq",
 	fieldExpected:       "stream-expected-offset",
 	fieldForkedFrom:     "stream-forked-from",
@@ -262,6 +271,12 @@ func parseInt(b []byte, max int64) (int64, bool) {
 		n = n*10 + d
 	}
 	return n, true
+}
+
+// parsePositive is parseInt without the 0.
+func parsePositive(b []byte, max int64) (int64, bool) {
+	n, ok := parseInt(b, max)
+	return n, ok && n > 0
 }
 
 // host is where the client reached us, as a URL says it.

@@ -118,6 +118,8 @@ func (f *feed) judge(p *place, r *engine.ReadResult, t *engine.Ticket) feedState
 		return feedCorrupt
 	case t.Code == stream.Unavailable:
 		return feedUnavailable
+	case t.Code == stream.OffsetTrimmed:
+		return feedTrimmed
 	case t.Code != stream.OK:
 		return feedEnd // deleted or expired: the next request will be told
 	case len(r.Parts) == 0 && p.told && !r.AtEnd:
@@ -226,6 +228,7 @@ const (
 	feedEnd                          // write it and end the response
 	feedCorrupt                      // write it and break off: what follows cannot be read
 	feedUnavailable                  // the same: what follows cannot be read at the moment
+	feedTrimmed                      // the same: what follows was dropped before the reader got it
 	feedBroken                       // close the connection
 )
 

@@ -50,6 +50,7 @@ const (
 	dropRefused                   // there were too many connections
 
 	dropUnavailable // what it was to get is in a bucket, which does not answer
+	dropTrimmed     // the stream has dropped what it was to get next
 	dropDescriptors // the system is out of them, and another driver was to serve it
 
 	dropReasons
@@ -59,14 +60,17 @@ const (
 func (r dropReason) String() string {
 	return [dropReasons]string{
 		dropSlow: "slow", dropMemory: "memory", dropCorrupt: "corrupt", dropFailed: "failed", dropRefused: "refused",
-		dropDescriptors: "descriptors", dropUnavailable: "unavailable",
+		dropDescriptors: "descriptors", dropUnavailable: "unavailable", dropTrimmed: "trimmed",
 	}[r]
 }
 
 // reason is why a reader is given up in that state.
 func (s feedState) reason() dropReason {
-	if s == feedUnavailable {
+	switch s {
+	case feedUnavailable:
 		return dropUnavailable
+	case feedTrimmed:
+		return dropTrimmed
 	}
 	return dropCorrupt
 }
