@@ -17,9 +17,10 @@ const (
 	changeClose  change = "close"
 	changeDelete change = "delete"
 	changeEpoch  change = "epoch"
+	changeTrim   change = "trim"
 )
 
-var changes = []change{changeCreate, changeAppend, changeClose, changeDelete, changeEpoch}
+var changes = []change{changeCreate, changeAppend, changeClose, changeDelete, changeEpoch, changeTrim}
 
 // prepare makes the durable state that the change meets: unless it is the
 // create, a stream of 5 bytes with a Stream-Seq and a producer.
@@ -39,6 +40,8 @@ func (c change) request(f *fixture) (method, string) {
 		return methodPost, f.request("POST", root+"a", "new", text)
 	case changeClose:
 		return methodPost, f.request("POST", root+"a", "", "Stream-Closed: true")
+	case changeTrim:
+		return methodPatch, f.request("PATCH", root+"a", "", "Stream-Trim: now")
 	case changeDelete:
 		return methodDelete, f.request("DELETE", root+"a", "")
 	default:
@@ -57,7 +60,7 @@ type probe struct {
 	path     string
 	body     string
 	headers  []string
-	statuses [5]int
+	statuses [6]int
 
 	// reads is for those that show durable state and nothing else: with only
 	// an append on its way they need not wait.
@@ -65,31 +68,32 @@ type probe struct {
 }
 
 var probes = []probe{
-	{"create alike", "PUT", "a", "", []string{text}, [5]int{200, 200, 409, 201, 200}, false},
-	{"create otherwise", "PUT", "a", "", []string{jsonCT}, [5]int{409, 409, 409, 201, 409}, false},
-	{"append", "POST", "a", "x", []string{text}, [5]int{204, 204, 409, 404, 204}, false},
-	{"duplicate", "POST", "a", "x", producer("p", "3", "0"), [5]int{200, 204, 204, 404, 403}, false},
-	{"stale epoch", "POST", "a", "x", producer("p", "2", "0"), [5]int{200, 403, 403, 404, 403}, false},
-	{"gap", "POST", "a", "x", producer("p", "3", "9"), [5]int{409, 409, 409, 404, 403}, false},
-	{"new epoch amiss", "POST", "a", "x", producer("p", "9", "1"), [5]int{409, 400, 409, 404, 400}, false},
-	{"other content type", "POST", "a", "1", []string{jsonCT}, [5]int{409, 409, 409, 404, 409}, false},
-	{"invalid JSON", "POST", "a", "{", []string{jsonCT}, [5]int{409, 409, 409, 404, 409}, false},
-	{"Stream-Seq", "POST", "a", "x", []string{text, "Stream-Seq: a"}, [5]int{204, 409, 409, 404, 409}, false},
-	{"expected offset", "POST", "a", "x", []string{text, "Stream-Expected-Offset: " + token(10)}, [5]int{204, 409, 409, 404, 409}, false},
-	{"close", "POST", "a", "", []string{"Stream-Closed: true"}, [5]int{204, 204, 204, 404, 204}, false},
-	{"append and close", "POST", "a", "x", []string{text, "Stream-Closed: true"}, [5]int{204, 204, 409, 404, 204}, false},
-	{"empty", "POST", "a", "", []string{text}, [5]int{400, 400, 400, 404, 400}, false},
-	{"delete", "DELETE", "a", "", nil, [5]int{204, 204, 204, 404, 204}, false},
-	{"fork of it", "PUT", "b", "", fork("a"), [5]int{201, 201, 201, 404, 201}, false},
-	{"fork of it with a body", "PUT", "b", "x", fork("a"), [5]int{201, 201, 201, 404, 201}, false},
-	{"fork inside it", "PUT", "b", "", fork("a", "Stream-Fork-Offset: "+token(0), "Stream-Fork-Sub-Offset: 2"), [5]int{201, 201, 201, 404, 201}, false},
-	{"fork at its tail", "PUT", "b", "", fork("a", "Stream-Fork-Offset: "+token(18)), [5]int{400, 201, 400, 404, 201}, false},
-	{"fork into it", "PUT", "a", "", fork("z"), [5]int{409, 409, 409, 201, 409}, false},
-	{"read", "GET", "a", "", nil, [5]int{200, 200, 200, 404, 200}, true},
-	{"read now", "GET", "a?offset=now", "", nil, [5]int{200, 200, 200, 404, 200}, true},
-	{"head", "HEAD", "a", "", nil, [5]int{200, 200, 200, 404, 200}, true},
-	{"long-poll", "GET", "a?offset=" + token(5) + "&live=long-poll", "", nil, [5]int{200, 200, 200, 404, 200}, true},
-	{"sse", "GET", "a?offset=-1&live=sse", "", nil, [5]int{200, 200, 200, 404, 200}, true},
+	{"create alike", "PUT", "a", "", []string{text}, [6]int{200, 200, 409, 201, 200, 200}, false},
+	{"create otherwise", "PUT", "a", "", []string{jsonCT}, [6]int{409, 409, 409, 201, 409, 409}, false},
+	{"append", "POST", "a", "x", []string{text}, [6]int{204, 204, 409, 404, 204, 204}, false},
+	{"duplicate", "POST", "a", "x", producer("p", "3", "0"), [6]int{200, 204, 204, 404, 403, 204}, false},
+	{"stale epoch", "POST", "a", "x", producer("p", "2", "0"), [6]int{200, 403, 403, 404, 403, 403}, false},
+	{"gap", "POST", "a", "x", producer("p", "3", "9"), [6]int{409, 409, 409, 404, 403, 409}, false},
+	{"new epoch amiss", "POST", "a", "x", producer("p", "9", "1"), [6]int{409, 400, 409, 404, 400, 400}, false},
+	{"other content type", "POST", "a", "1", []string{jsonCT}, [6]int{409, 409, 409, 404, 409, 409}, false},
+	{"invalid JSON", "POST", "a", "{", []string{jsonCT}, [6]int{409, 409, 409, 404, 409, 409}, false},
+	{"Stream-Seq", "POST", "a", "x", []string{text, "Stream-Seq: a"}, [6]int{204, 409, 409, 404, 409, 409}, false},
+	{"expected offset", "POST", "a", "x", []string{text, "Stream-Expected-Offset: " + token(10)}, [6]int{204, 409, 409, 404, 409, 204}, false},
+	{"close", "POST", "a", "", []string{"Stream-Closed: true"}, [6]int{204, 204, 204, 404, 204, 204}, false},
+	{"append and close", "POST", "a", "x", []string{text, "Stream-Closed: true"}, [6]int{204, 204, 409, 404, 204, 204}, false},
+	{"empty", "POST", "a", "", []string{text}, [6]int{400, 400, 400, 404, 400, 400}, false},
+	{"delete", "DELETE", "a", "", nil, [6]int{204, 204, 204, 404, 204, 204}, false},
+	{"trim", "PATCH", "a", "", []string{"Stream-Trim: " + token(12)}, [6]int{400, 204, 400, 404, 204, 400}, false},
+	{"fork of it", "PUT", "b", "", fork("a"), [6]int{201, 201, 201, 404, 201, 201}, false},
+	{"fork of it with a body", "PUT", "b", "x", fork("a"), [6]int{201, 201, 201, 404, 201, 201}, false},
+	{"fork inside it", "PUT", "b", "", fork("a", "Stream-Fork-Offset: "+token(0), "Stream-Fork-Sub-Offset: 2"), [6]int{201, 201, 201, 404, 201, 409}, false},
+	{"fork at its tail", "PUT", "b", "", fork("a", "Stream-Fork-Offset: "+token(18)), [6]int{400, 201, 400, 404, 201, 400}, false},
+	{"fork into it", "PUT", "a", "", fork("z"), [6]int{409, 409, 409, 201, 409, 409}, false},
+	{"read", "GET", "a", "", nil, [6]int{200, 200, 200, 404, 200, 200}, true},
+	{"read now", "GET", "a?offset=now", "", nil, [6]int{200, 200, 200, 404, 200, 200}, true},
+	{"head", "HEAD", "a", "", nil, [6]int{200, 200, 200, 404, 200, 200}, true},
+	{"long-poll", "GET", "a?offset=" + token(5) + "&live=long-poll", "", nil, [6]int{200, 200, 200, 404, 200, 410}, true},
+	{"sse", "GET", "a?offset=-1&live=sse", "", nil, [6]int{200, 200, 200, 404, 200, 200}, true},
 }
 
 // heldChange starts a server on which the change is on its way to the log, and
@@ -254,7 +258,7 @@ func TestLiveReadersSeeOnlyWhatIsDurable(t *testing.T) {
 }
 
 func methodName(m method) string {
-	for _, name := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete} {
+	for _, name := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		if methodOf([]byte(name)) == m {
 			return name
 		}

@@ -65,7 +65,18 @@ const steps = [
     status: 204,
     shows: { "stream-closed": /^true$/, "stream-next-offset": offset },
   },
-  { method: "PATCH", status: "none", shows: {} }, // what a preflight does not allow is not sent
+  {
+    method: "PATCH",
+    headers: { "stream-retention-age": "60", "stream-retention-bytes": "none", "stream-trim": "now" },
+    status: 204,
+    shows: { "stream-earliest-offset": offset, "stream-next-offset": offset },
+  },
+  {
+    method: "HEAD",
+    status: 200,
+    shows: { "stream-earliest-offset": offset, "stream-retention-age": /^60$/ },
+  },
+  { method: "LOCK", status: "none", shows: {} }, // what a preflight does not allow is not sent
   { method: "DELETE", status: 204, shows: {} },
   { method: "GET", query: "?offset=-1", status: 404, shows: {}, says: /"code":"[a-z_]+"/ },
 ]
