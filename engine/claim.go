@@ -51,8 +51,8 @@ func (e *Engine) tryClaim(ctx context.Context) error {
 	head, etag, err := readHead(ctx, t.store, t.id)
 	switch {
 	case errors.Is(err, objstore.ErrNotFound):
-		if state.Tier.Published != 0 || inBucket(&state) {
-			return fmt.Errorf("%w: it has nothing of this store, which has sent something to one: is it the right bucket and prefix?", ErrBucket)
+		if (state.Tier.Published != 0 || inBucket(&state)) && !t.opts.Takeover {
+			return fmt.Errorf("%w: it has no head of this store, which has sent something to one: is it the right bucket and prefix? (if the head was lost, take over)", ErrBucket)
 		}
 		head = bucket.Head{Store: t.id}
 	case err != nil:
@@ -60,19 +60,31 @@ func (e *Engine) tryClaim(ctx context.Context) error {
 	case head.Owner != state.Tier.Owner && !t.opts.Takeover:
 		return fmt.Errorf("%w: %w, as %x since epoch %d: only one directory of a store may use it, unless that one is given up (take over)",
 			ErrBucket, ErrOwner, head.Owner, head.Epoch)
-	case head.Owner != state.Tier.Owner && head.State.ID != state.Tier.Published:
-		return fmt.Errorf("%w: %w, and has published state %d since state %d that this directory knows: restore from the bucket, or use another prefix",
+	case !knowsState(&state, head.State.ID):
+		// Another directory, or this one in a later life: this is an old copy of it.
+		return fmt.Errorf("%w: %w, and has published state %d, which this directory does not know (it knows %d): restore from the bucket, or use another prefix",
 			ErrBucket, ErrOwner, head.State.ID, state.Tier.Published)
 	}
-	e.learnCovered(ctx, &head)
+	written := e.learnCovered(ctx, &head)
 	head.Owner = state.Tier.Owner
 	head.Epoch++
 	t.epoch = head.Epoch
-	t.published.written = min(head.Written, e.Now().UnixMilli()) // by another clock, perhaps
+	t.published.written = min(written, e.Now().UnixMilli()) // by another clock, perhaps
 	if t.etag, err = e.writeHead(ctx, head, etag); err != nil {
 		return e.bucketError("claim head", err)
 	}
 	return nil
+}
+
+// knowsState reports whether a state that the head names is one that this
+// directory has published, or was about to: what came after it in the bucket is
+// its own.
+func knowsState(s *manifest.State, id uint64) bool {
+	if id == 0 || id == s.Tier.Published {
+		return true
+	}
+	o, ok := knownObject(s, id)
+	return ok && o.Kind == manifest.FileState
 }
 
 // inBucket reports whether a segment is in the bucket, or may be.

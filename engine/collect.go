@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"tailrace/internal/manifest"
+	"tailrace/internal/objstore"
 )
 
 // collectMax bounds the deletions of one round.
@@ -13,8 +16,11 @@ const collectMax = 64
 // collectable are the objects whose time has come.
 func (e *Engine) collectable(s *manifest.State) (due []manifest.Doomed) {
 	now := e.Now().UnixMilli()
+	if slices.ContainsFunc(s.Acts, func(a manifest.Act) bool { return a.Kind == manifest.ActBackup }) {
+		return nil // it may be on its way to one of them
+	}
 	for _, d := range s.Tier.Doomed {
-		if d.NotBefore != 0 && d.NotBefore <= now && len(due) < collectMax {
+		if d.NotBefore != 0 && d.NotBefore <= now && e.tier.aside[d.ID] <= now && len(due) < collectMax {
 			due = append(due, d)
 		}
 	}
@@ -31,10 +37,15 @@ func (e *Engine) deleteObjects(ctx context.Context, due []manifest.Doomed) error
 	}
 	var gone []uint64
 	for _, d := range due {
-		if err = e.tier.store.Delete(ctx, e.tier.nameOf(d.Object)); err != nil {
-			err = fmt.Errorf("engine: delete object: %w", err)
+		if derr := e.tier.store.Delete(ctx, e.tier.nameOf(d.Object)); derr != nil {
+			err = errors.Join(err, fmt.Errorf("engine: delete object: %w", derr))
+			if !objstore.KindOf(derr).Retryable() {
+				e.setAside(d.ID) // the others may go
+				continue
+			}
 			break
 		}
+		delete(e.tier.aside, d.ID)
 		gone = append(gone, d.ID)
 	}
 	if len(gone) > 0 {

@@ -3,11 +3,13 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 
 	"tailrace/internal/manifest"
+	"tailrace/internal/objstore"
 	"tailrace/segment"
 )
 
@@ -51,7 +53,7 @@ func (e *Engine) mergeBytesMax() int64 {
 //	remove  the files, when the last reader has let go
 func (e *Engine) evict() error {
 	t := e.tier
-	if t == nil || TierPhase(t.phase.Load()) == TierFenced {
+	if t == nil || !t.owned() {
 		return nil
 	}
 	for {
@@ -88,10 +90,11 @@ func (e *Engine) leaving(s *manifest.State) []uint64 {
 		used int64
 	}
 	var all []candidate
+	now := e.clockMS.Load()
 	e.mu.Lock()
 	for i := range e.version.layers {
 		for _, s := range e.version.layers[i].segments {
-			if sizes[s.info.ID] > 0 && s.far == nil {
+			if sizes[s.info.ID] > 0 && s.far == nil && s.stays.Load() <= now {
 				all = append(all, candidate{s.info.ID, s.used.Load()})
 			}
 		}
@@ -174,10 +177,26 @@ func (e *Engine) keepEnds(id uint64, to manifest.File) (*segmentFile, error) {
 	defer e.unpinVersion(v)
 	state := e.manifest.State()
 	info, ok := state.Find(id)
-	if !ok {
+	if !ok || !e.confirmed(s, info) {
 		return nil, nil
 	}
 	return e.openEnds(info, to, s.file, s.reader.BlocksEnd())
+}
+
+// confirmed asks the bucket for an object whose copy on the disk is about to go.
+// One that is not there, or not what was sent, keeps that copy: the scrubber sends
+// it again. A bucket that does not answer has confirmed it when it was sent.
+func (e *Engine) confirmed(s *segmentFile, info manifest.Segment) bool {
+	ctx, cancel := context.WithTimeout(e.ctx, e.tier.opts.ReadTimeout)
+	defer cancel()
+	err := headObject(ctx, e.tier.store, e.tier.nameOf(info.Object()), info.Object())
+	if !errors.Is(err, objstore.ErrNotFound) && !isCorrupt(err) {
+		return true
+	}
+	e.tier.lost.Add(1)
+	e.opts.Logger.Error("an object is not what was sent, so the segment stays on the disk", "err", err)
+	s.stays.Store(e.clockMS.Load() + asideTime.Milliseconds())
+	return false
 }
 
 // openEnds writes the ends of a segment that it reads somewhere.

@@ -260,6 +260,8 @@ func (e *Engine) stepMerge() (more bool, err error) {
 	if ce := new(frame.CorruptError); errors.As(err, &ce) {
 		e.damaged(err)
 		m.plan.blame(ce.Path, e.clockMS.Load())
+	} else if isOfBucket(err) {
+		m.plan.blameFar(e.clockMS.Load())
 	}
 	return false, fmt.Errorf("engine: merge: %w", err)
 }

@@ -49,6 +49,18 @@ func (p *mergePlan) blame(path string, at int64) {
 	}
 }
 
+// blameFar notes that segments could not be read in the bucket, for a while: other
+// merges need not wait for that.
+func (p *mergePlan) blameFar(at int64) {
+	for _, l := range p.inputs {
+		for _, s := range l.segments {
+			if s.far != nil {
+				s.damaged = at
+			}
+		}
+	}
+}
+
 // planMerge finds what is most worth merging, and pins the version that has it.
 func (e *Engine) planMerge() (mergePlan, *version) {
 	e.mu.Lock()

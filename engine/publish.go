@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"tailrace/internal/bucket"
+	"tailrace/internal/checkpoint"
 	"tailrace/internal/frame"
 	"tailrace/internal/manifest"
 	"tailrace/internal/objstore"
@@ -39,17 +40,25 @@ func (e *Engine) publicationDue(s *manifest.State) bool {
 // dooms them.
 func (e *Engine) publishState(ctx context.Context, s manifest.State) (more bool, err error) {
 	t := e.tier
-	objects, err := e.sendCheckpoint(ctx, &s)
-	if err != nil || objects == nil {
-		return objects == nil && err == nil, err
+	if t.pending == nil {
+		if ours, err := e.owns(ctx); err != nil || !ours {
+			return false, err // nothing was announced for it
+		}
+		objects, err := e.sendCheckpoint(ctx, &s)
+		if err != nil || objects == nil {
+			return objects == nil && err == nil, err
+		}
+		if err := e.announceState(s, objects); err != nil {
+			return false, err
+		}
 	}
-	state, err := e.sendState(ctx, &s, objects)
-	if err != nil {
+	p := t.pending
+	if err := e.sendState(ctx, p); err != nil {
 		return false, err
 	}
 	head := bucket.Head{
-		Store: t.id, Owner: s.Tier.Owner, Epoch: t.epoch,
-		State: bucket.Object{Kind: bucket.State, ID: state.ID, CRC: state.CRC}, StateBytes: state.Bytes,
+		Store: t.id, Owner: p.state.Tier.Owner, Epoch: t.epoch,
+		State: bucket.Object{Kind: bucket.State, ID: p.object.ID, CRC: p.object.CRC}, StateBytes: p.object.Bytes,
 	}
 	etag, err := e.writeHead(ctx, head, t.etag)
 	switch {
@@ -62,24 +71,31 @@ func (e *Engine) publishState(ctx context.Context, s manifest.State) (more bool,
 		return false, fmt.Errorf("engine: publish: %w", err)
 	}
 	t.etag = etag
+	return true, e.commitState(p)
+}
+
+// commitState has the manifest say what the head says.
+func (e *Engine) commitState(p *pendingState) error {
+	t := e.tier
 	now := e.Now().UnixMilli()
-	edit := manifest.Publish{ID: state.ID, NotBefore: max(1, now+max(0, t.opts.Grace.Milliseconds()))}
-	for _, o := range objects {
+	edit := manifest.Publish{ID: p.object.ID, NotBefore: max(1, now+max(0, t.opts.Grace.Milliseconds()))}
+	for _, o := range p.objects {
 		edit.Keep = append(edit.Keep, o.ID)
 	}
 	slices.Sort(edit.Keep)
-	for _, d := range s.Tier.Doomed {
+	for _, d := range p.state.Tier.Doomed {
 		if d.NotBefore == 0 {
 			edit.Doomed = append(edit.Doomed, d.ID)
 		}
 	}
 	if err := e.manifest.Append(edit); err != nil {
-		return false, err
+		return err
 	}
-	t.published = publication{batch: s.Checkpoint.Batch, written: now}
-	t.covers(s.Checkpoint)
-	e.opts.Logger.Debug("state published", "state", state.ID, "batch", s.Checkpoint.Batch)
-	return true, nil
+	t.pending = nil
+	t.published = publication{batch: p.state.Checkpoint.Batch, written: now}
+	t.covers(p.state.Checkpoint)
+	e.opts.Logger.Debug("state published", "state", p.object.ID, "batch", p.state.Checkpoint.Batch)
+	return nil
 }
 
 // sendCheckpoint sends the files of the checkpoint that the bucket does not have.
@@ -112,14 +128,19 @@ func knownObject(s *manifest.State, id uint64) (manifest.Object, bool) {
 func (e *Engine) sendMeta(ctx context.Context, f manifest.File, o manifest.Object, announced bool) (manifest.Object, error) {
 	name := e.filePath(f)
 	file, err := e.opts.FS.Open(name)
-	if errors.Is(err, iofs.ErrNotExist) {
-		return manifest.Object{}, nil
+	if now := e.manifest.State(); errors.Is(err, iofs.ErrNotExist) && !slices.Contains(now.CheckpointFiles(), f) {
+		return manifest.Object{}, nil // a flush has made others
 	}
 	if err != nil {
 		return manifest.Object{}, fmt.Errorf("engine: open %s: %w", name, err)
 	}
 	defer file.Close()
 	if !announced {
+		// Damage must not get into the bucket: a restore needs every one of them.
+		if err := e.verifyRows(f, file); err != nil {
+			e.damaged(err)
+			return manifest.Object{}, err
+		}
 		if o, err = objectOf(name, f, file); err != nil {
 			return manifest.Object{}, err
 		}
@@ -134,6 +155,25 @@ func (e *Engine) sendMeta(ctx context.Context, f manifest.File, o manifest.Objec
 	return o, e.manifest.Append(manifest.Sent{ID: f.ID})
 }
 
+// verifyRows verifies every byte of a file of the checkpoint.
+func (e *Engine) verifyRows(f manifest.File, file vfs.File) error {
+	name := e.filePath(f)
+	size, err := file.Size()
+	if err != nil {
+		return fmt.Errorf("engine: examine %s: %w", name, err)
+	}
+	header := func(h checkpoint.Header) error {
+		if h.Store != e.store || h.ID != f.ID {
+			return &frame.CorruptError{Reason: "this is another file than the manifest lists"}
+		}
+		return nil
+	}
+	if _, err := checkpoint.Read(file, size, header, func(uint64, bool, []byte) error { return nil }); err != nil {
+		return inFile(name, err)
+	}
+	return nil
+}
+
 // objectOf is the object that a file becomes.
 func objectOf(name string, f manifest.File, file vfs.File) (manifest.Object, error) {
 	size, err := file.Size()
@@ -144,10 +184,19 @@ func objectOf(name string, f manifest.File, file vfs.File) (manifest.Object, err
 	return manifest.Object{File: f, Bytes: size, CRC: crc}, err
 }
 
-// sendState sends the object that a restore begins with.
-func (e *Engine) sendState(ctx context.Context, s *manifest.State, objects []manifest.Object) (manifest.Object, error) {
+// pendingState is a state on its way to the bucket. However often that takes, it
+// is one object.
+type pendingState struct {
+	state   manifest.State
+	objects []manifest.Object // that it refers to, beside segments
+	object  manifest.Object
+	body    []byte
+}
+
+// announceState makes the object that a restore begins with.
+func (e *Engine) announceState(s manifest.State, objects []manifest.Object) error {
 	for {
-		p := published(s, objects)
+		p := published(&s, objects)
 		p.NextID = e.manifest.State().NextID
 		state := bucket.PublishedState{Store: e.store, ID: p.NextID, Written: e.Now().UnixMilli(), Payload: manifest.AppendState(nil, &p)}
 		b := state.Append(nil)
@@ -156,14 +205,26 @@ func (e *Engine) sendState(ctx context.Context, s *manifest.State, objects []man
 		if errors.Is(err, manifest.ErrRefused) {
 			continue // a flush or a merge took the id
 		}
-		if err != nil {
-			return o, err
+		if err == nil {
+			e.tier.pending = &pendingState{s, objects, o, b}
 		}
-		if err := e.sendObject(ctx, o, bytes.NewReader(b)); err != nil {
-			return o, err
-		}
-		return o, e.manifest.Append(manifest.Sent{ID: o.ID})
+		return err
 	}
+}
+
+// sendState sends it, if that was not done before.
+func (e *Engine) sendState(ctx context.Context, p *pendingState) error {
+	if p.object.Sent {
+		return nil
+	}
+	if err := e.sendObject(ctx, p.object, bytes.NewReader(p.body)); err != nil {
+		return err
+	}
+	if err := e.manifest.Append(manifest.Sent{ID: p.object.ID}); err != nil {
+		return err
+	}
+	p.object.Sent = true
+	return nil
 }
 
 // published is what of a state is in the bucket. The objects that it does not

@@ -18,7 +18,7 @@ func (e *Engine) scrubObject(s *segmentFile, local error) {
 	t := e.tier
 	state := e.manifest.State()
 	seg, ok := state.Find(s.info.ID)
-	if !ok || seg.Place < manifest.PlaceBoth || TierPhase(t.phase.Load()) == TierFenced {
+	if !ok || seg.Place < manifest.PlaceBoth || !t.owned() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, t.opts.ReadTimeout)
@@ -29,7 +29,6 @@ func (e *Engine) scrubObject(s *segmentFile, local error) {
 	case lost && seg.Place == manifest.PlaceBoth && local == nil:
 		t.lost.Add(1)
 		e.opts.Logger.Error("an object is not what was sent, and is sent again from the disk", "err", err)
-		t.resend[seg.ID] = true
 		if err := ignoreRefused(e.manifest.Append(manifest.Send{Object: manifest.Object{File: seg.File(), Bytes: seg.Bytes, CRC: seg.CRC}})); err != nil {
 			e.survives(err)
 		}

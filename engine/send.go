@@ -43,14 +43,20 @@ func (e *Engine) settled(seg *manifest.Segment) bool {
 
 // allSent tells that the bucket has all segments.
 func allSent(s *manifest.State) bool {
+	_, some := unsent(s)
+	return !some
+}
+
+// unsent is a segment that the bucket does not have.
+func unsent(s *manifest.State) (id uint64, ok bool) {
 	for _, l := range s.Layers {
 		for _, seg := range l.Segments {
 			if seg.Place < manifest.PlaceBoth {
-				return false
+				return seg.ID, true
 			}
 		}
 	}
-	return true
+	return 0, false
 }
 
 // sendSegment sends a segment in steps, each durable before the next:
@@ -116,23 +122,28 @@ func (e *Engine) setAside(id uint64) {
 
 // sendObject makes an object of a file, certainly. What has its name and another
 // content is damaged, because the name says what it should be and the disk has
-// it: the next try replaces it.
+// it: it is replaced, if the bucket is still ours.
 func (e *Engine) sendObject(ctx context.Context, o manifest.Object, from io.ReaderAt) error {
 	t := e.tier
-	name := t.nameOf(o)
-	if t.resend[o.ID] {
-		if err := t.store.Delete(ctx, name); err != nil {
-			return fmt.Errorf("engine: replace object: %w", err)
+	name, body := t.nameOf(o), objstore.Body{R: from, Size: o.Bytes, CRC: o.CRC}
+	err := t.store.Create(ctx, name, body)
+	if errors.Is(err, objstore.ErrForeign) {
+		t.lost.Add(1)
+		e.opts.Logger.Error("an object is not what its name says, and is replaced", "err", err)
+		var ours bool
+		if ours, err = e.owns(ctx); err == nil && !ours {
+			return ErrOwner
+		}
+		if err == nil {
+			err = t.store.Delete(ctx, name)
+		}
+		if err == nil {
+			err = t.store.Create(ctx, name, body)
 		}
 	}
-	if err := t.store.Create(ctx, name, objstore.Body{R: from, Size: o.Bytes, CRC: o.CRC}); err != nil {
-		if errors.Is(err, objstore.ErrForeign) {
-			t.lost.Add(1)
-			t.resend[o.ID] = true
-		}
+	if err != nil {
 		return fmt.Errorf("engine: send object: %w", err)
 	}
-	delete(t.resend, o.ID)
 	return nil
 }
 

@@ -75,8 +75,8 @@ type tier struct {
 	epoch     uint64
 	etag      string // of the head
 	published publication
-	aside     map[uint64]int64 // segments that could not be sent → when to try again
-	resend    map[uint64]bool  // segments whose object is to be replaced
+	aside     map[uint64]int64 // objects that could not be sent or deleted → when to try again
+	pending   *pendingState    // announced and not published yet, or nil
 
 	phase        atomic.Int32
 	unavailable  atomic.Int64  // reads that the bucket did not serve
@@ -130,7 +130,7 @@ func (e *Engine) openTier() error {
 	}
 	t := &tier{
 		opts: *e.opts.Tier, id: e.store, store: objstore.New(e.opts.Tier.Bucket, e.opts.Tier.Policy),
-		aside: make(map[uint64]int64), resend: make(map[uint64]bool),
+		aside: make(map[uint64]int64),
 	}
 	t.phase.Store(int32(TierStarting))
 	var err error
@@ -197,6 +197,14 @@ func (s source) ReadAt(ctx context.Context, id uint64, p []byte, off int64) erro
 // nameOf is the name of an object of the store.
 func (t *tier) nameOf(o manifest.Object) string { return nameIn(t.id, o) }
 
+// owned reports whether this process has claimed the bucket, and nobody else has
+// since, as far as it knows. Until then nothing may leave the disk on the word of
+// the manifest alone.
+func (t *tier) owned() bool {
+	phase := TierPhase(t.phase.Load())
+	return phase == TierReady || phase == TierFailing
+}
+
 // tierer sends, publishes and collects.
 func (e *Engine) tierer() {
 	failures := 0
@@ -257,11 +265,15 @@ func (e *Engine) stepTier(ctx context.Context) (more bool, err error) {
 	if seg, ok := e.nextToSend(&state, due); ok {
 		return true, e.sendSegment(ctx, seg)
 	}
-	if due && allSent(&state) {
-		return e.publishState(ctx, state)
+	if due {
+		if id, ok := unsent(&state); ok {
+			err = fmt.Errorf("engine: segment %d cannot be sent, and keeps the state from being published", id)
+		} else if more, err = e.publishState(ctx, state); err != nil || more {
+			return more, err
+		}
 	}
 	if ids := e.collectable(&state); len(ids) > 0 {
-		return true, e.deleteObjects(ctx, ids)
+		return true, errors.Join(err, e.deleteObjects(ctx, ids))
 	}
-	return false, nil
+	return false, err
 }

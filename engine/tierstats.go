@@ -122,16 +122,17 @@ func (t *tier) covers(c manifest.Checkpoint) {
 	t.covered.Store(c.At)
 }
 
-// learnCovered finds out what an earlier process published. It is for display, so
-// a bucket that does not tell is no error: the next publication does.
-func (e *Engine) learnCovered(ctx context.Context, h *bucket.Head) {
+// learnCovered finds out what an earlier process published, and when, 0 if that is
+// not known. A bucket that does not tell is no error: the next publication does.
+func (e *Engine) learnCovered(ctx context.Context, h *bucket.Head) (written int64) {
 	if h.State.ID == 0 {
-		return
+		return 0
 	}
-	state, _, err := readState(ctx, e.tier.store, h)
+	state, p, err := readState(ctx, e.tier.store, h)
 	if err != nil {
 		e.opts.Logger.Warn("cannot read the published state", "err", err)
-		return
+		return 0
 	}
 	e.tier.covers(state.Checkpoint)
+	return p.Written
 }

@@ -17,6 +17,7 @@ type segmentFile struct {
 	reader *segment.Reader // if far is set, it reads no blocks: see in
 	far    *far            // its blocks are in the bucket
 	used   atomic.Int64    // engine time of the last read, unix milliseconds
+	stays  atomic.Int64    // engine time until which it is not to leave the disk, the same
 	// damaged is when a merge met bytes in it that do not verify, engine time; 0 =
 	// never. The merger's own.
 	damaged int64

@@ -26,7 +26,7 @@ func (e *UnfitError) Error() string {
 // Unwrap gives how the store answered.
 func (e *UnfitError) Unwrap() error { return e.Err }
 
-// cleanTime is for removing what a probe made, also when its caller gave up.
+// cleanTime is for removing what a probe made.
 const cleanTime = 10 * time.Second
 
 // Probe proves with two scratch objects below prefix that a store has the
@@ -47,7 +47,10 @@ func Probe(ctx context.Context, s *Store, prefix string) (err error) {
 		return fmt.Errorf("objstore: probe: %s: %w", unreachable(KindOf(err)), err)
 	}
 	defer func() {
-		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+		if ctx.Err() != nil {
+			return // its caller has waited long enough; the next probe cleans up
+		}
+		clean, cancel := context.WithTimeout(ctx, cleanTime)
 		defer cancel()
 		for _, key := range []string{p.key, p.absent} {
 			if derr := s.Delete(clean, key); derr != nil && err == nil {
