@@ -60,7 +60,7 @@ type Engine struct {
 	trimmed      trimmedStreams
 	merge        *merge // under way, or nil
 	version      *version
-	shown        map[manifest.File]int // files of segments: versions that have them
+	shown        map[manifest.File]int // files of segments: versions that have them, and acts that hold them
 	unshown      []*segmentFile        // that none has any more, to be closed
 	unfinished   []uint64              // acts to be aborted when there is room
 	backup       *backup               // under way, or nil

@@ -170,11 +170,11 @@ func (e *Engine) evictWith(ids []uint64, ends func(id uint64, to manifest.File) 
 // keepEnds writes the ends of a segment, and opens it as one that is in the
 // bucket. It is nil if the segment is gone.
 func (e *Engine) keepEnds(id uint64, to manifest.File) (*segmentFile, error) {
-	s, v := e.pinSegment(id)
+	s := e.holdSegment(id)
 	if s == nil {
 		return nil, nil
 	}
-	defer e.unpinVersion(v)
+	defer e.unholdSegment(s)
 	state := e.manifest.State()
 	info, ok := state.Find(id)
 	if !ok || !e.confirmed(s, info) {

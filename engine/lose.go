@@ -91,21 +91,21 @@ func (e *Engine) dropStreams(paths []string) error {
 // rewriteSegment merges one segment with nothing, which leaves out what no
 // stream shows.
 func (e *Engine) rewriteSegment(id uint64) error {
+	m := &merge{began: time.Now(), pace: e.newPace()}
 	e.mu.Lock()
-	v := e.pin()
-	e.mu.Unlock()
-	m := &merge{version: v, began: time.Now(), pace: e.newPace()}
-	for _, l := range v.layers {
+	for _, l := range e.version.layers {
 		for _, s := range l.segments {
 			if s.info.ID == id {
 				level := l.level()
 				l.segments = []*segmentFile{s}
+				e.hold(s)
 				m.plan = planOf([]layer{l}, level)
 				m.sources = append(m.sources, e.newRunSource(l))
 				break
 			}
 		}
 	}
+	e.mu.Unlock()
 	m.next = func() (bool, error) { return true, e.openMerge(m) }
 	e.merge = m
 	for {

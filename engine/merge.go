@@ -16,8 +16,7 @@ import (
 // flush does. Until its one edit the old segments are live, from then on the
 // new ones; readers that began before go on with the old.
 type merge struct {
-	plan    mergePlan
-	version *version // pinned: has the inputs
+	plan    mergePlan // its inputs are held
 	sources []*runSource
 	began   time.Time
 	next    func() (bool, error)
@@ -37,11 +36,11 @@ func (e *Engine) beginMerge() bool {
 	if e.merge != nil {
 		return false
 	}
-	plan, v := e.planMerge()
-	if v == nil {
+	plan, ok := e.planMerge()
+	if !ok {
 		return false
 	}
-	m := &merge{plan: plan, version: v, began: time.Now(), pace: e.newPace()}
+	m := &merge{plan: plan, began: time.Now(), pace: e.newPace()}
 	for _, l := range plan.inputs {
 		m.sources = append(m.sources, e.newRunSource(l))
 	}
@@ -240,7 +239,9 @@ func (e *Engine) endMerge(m *merge) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.merge = nil
-	e.unpin(m.version)
+	for i := range m.plan.inputs {
+		e.unhold(m.plan.inputs[i].segments...)
+	}
 	for _, s := range m.sources {
 		s.close()
 	}

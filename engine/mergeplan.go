@@ -61,8 +61,8 @@ func (p *mergePlan) blameFar(at int64) {
 	}
 }
 
-// planMerge finds what is most worth merging, and pins the version that has it.
-func (e *Engine) planMerge() (mergePlan, *version) {
+// planMerge finds what is most worth merging, and holds the inputs of it.
+func (e *Engine) planMerge() (mergePlan, bool) {
 	e.mu.Lock()
 	v := e.pin()
 	e.mu.Unlock()
@@ -70,13 +70,15 @@ func (e *Engine) planMerge() (mergePlan, *version) {
 	if !ok {
 		plan, ok = planLevels(v, e.opts.MergeFanIn, e.mergeBytesMax())
 	}
-	if ok {
-		return plan, v
-	}
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	if ok {
+		for i := range plan.inputs {
+			e.hold(plan.inputs[i].segments...)
+		}
+	}
 	e.unpin(v)
-	e.mu.Unlock()
-	return mergePlan{}, nil
+	return plan, ok
 }
 
 // unreadable reports whether a merge of the segment would fail, as far as is

@@ -41,19 +41,19 @@ func (e *Engine) scrub() bool {
 		e.mu.Unlock()
 		return false
 	}
-	v := e.pin()
+	e.hold(s)
 	e.mu.Unlock()
 	began := time.Now()
 	var err error
 	if s.far == nil {
 		_, err = segment.Verify(s.path, &scrubReader{engine: e, from: s.file, began: began}, s.info.Bytes)
 	}
+	e.unholdSegment(s) // the object needs no file, and may wait long for the tierer
 	over := !errors.Is(err, errScrubEnds)
 	if over && e.tier != nil {
 		e.scrubObject(s, err)
 	}
 	e.mu.Lock()
-	e.unpin(v)
 	if over {
 		e.scrubbed[s.info.ID] = e.now()
 	}

@@ -70,11 +70,11 @@ func unsent(s *manifest.State) (id uint64, ok bool) {
 // there, and the next start sends it again, which finds it.
 func (e *Engine) sendSegment(ctx context.Context, seg manifest.Segment) error {
 	began := time.Now()
-	s, v := e.pinSegment(seg.ID)
+	s := e.holdSegment(seg.ID)
 	if s == nil {
 		return nil // a merge took it
 	}
-	defer e.unpinVersion(v)
+	defer e.unholdSegment(s)
 	crc := seg.CRC
 	if seg.Place == manifest.PlaceLocal {
 		var err error
@@ -147,20 +147,23 @@ func (e *Engine) sendObject(ctx context.Context, o manifest.Object, from io.Read
 	return nil
 }
 
-// pinSegment finds a segment in the current version, and keeps it open.
-func (e *Engine) pinSegment(id uint64) (*segmentFile, *version) {
+// holdSegment finds a segment in the current version that is on the disk, and
+// keeps it there.
+func (e *Engine) holdSegment(id uint64) *segmentFile {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if s, ok := e.version.has(id); ok && s.far == nil {
-		return s, e.pin()
+	s, ok := e.version.has(id)
+	if !ok || s.far != nil {
+		return nil
 	}
-	return nil, nil
+	e.hold(s)
+	return s
 }
 
-func (e *Engine) unpinVersion(v *version) {
+func (e *Engine) unholdSegment(s *segmentFile) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.unpin(v)
+	e.unhold(s)
 }
 
 // verifyToSend verifies every byte of a segment, so that damage does not get into

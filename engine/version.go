@@ -9,7 +9,8 @@ import (
 	"tailrace/segment"
 )
 
-// segmentFile is an open segment. It is closed when no version shows it.
+// segmentFile is an open segment. It is closed when no version shows it and no act
+// holds it.
 type segmentFile struct {
 	info   manifest.Segment
 	path   string
@@ -100,13 +101,28 @@ func (e *Engine) unpin(v *version) {
 	if v.pins--; v.pins > 0 {
 		return
 	}
-	for _, l := range v.layers {
-		for _, s := range l.segments {
-			f := s.info.OnDisk()
-			if e.shown[f]--; e.shown[f] == 0 {
-				delete(e.shown, f)
-				e.unshown = append(e.unshown, s)
-			}
+	for i := range v.layers {
+		e.unhold(v.layers[i].segments...)
+	}
+}
+
+// hold keeps some segments open, and their files on the disk. What takes long holds
+// what it uses and pins no version: all else that was evicted or merged meanwhile
+// would stay on a disk that has a budget. Engine.mu is held, and each is shown or
+// held already.
+func (e *Engine) hold(segments ...*segmentFile) {
+	for _, s := range segments {
+		e.shown[s.info.OnDisk()]++
+	}
+}
+
+// unhold lets go of segments. Engine.mu is held.
+func (e *Engine) unhold(segments ...*segmentFile) {
+	for _, s := range segments {
+		f := s.info.OnDisk()
+		if e.shown[f]--; e.shown[f] == 0 {
+			delete(e.shown, f)
+			e.unshown = append(e.unshown, s)
 		}
 	}
 }
@@ -158,10 +174,9 @@ func (e *Engine) publish(layers []manifest.Layer, opened ...*segmentFile) {
 	for _, ml := range layers {
 		l := layer{Layer: ml}
 		for _, info := range ml.Segments {
-			s := have[info.ID]
-			e.shown[s.info.OnDisk()]++
-			l.segments = append(l.segments, s)
+			l.segments = append(l.segments, have[info.ID])
 		}
+		e.hold(l.segments...)
 		v.layers = append(v.layers, l)
 	}
 	old := e.version

@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"tailrace/internal/manifest"
+	"tailrace/internal/objstore"
+	"tailrace/internal/stream"
+)
+
+// evictAll lets everything that the bucket has leave the disk.
+func (f *tierFixture) evictAll() {
+	f.t.Helper()
+	was := f.tier.opts.LocalBytes
+	f.tier.opts.LocalBytes = 1
+	defer func() { f.tier.opts.LocalBytes = was }()
+	if err := f.evict(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// leftOver is how many files of segments are on the disk that the store does not
+// need any more.
+func (f *tierFixture) leftOver() (n int) {
+	f.t.Helper()
+	if err := f.sweepGarbage(); err != nil {
+		f.t.Fatal(err)
+	}
+	for _, g := range f.manifest.State().Garbage {
+		if g.Kind == manifest.FileSegment {
+			n++
+		}
+	}
+	return n
+}
+
+// startFull is a store that has several segments in the bucket and on the disk.
+func startFull(t *testing.T, fanIn int) (*tierFixture, map[string]string) {
+	f := startTier(t, func(o *Options) {
+		withoutCaches(o)
+		o.Tier.LocalBytes, o.MergeFanIn, o.ScrubEvery = 1<<40, fanIn, time.Second
+	})
+	all := f.fill(12, 10, 200)
+	f.drain()
+	return f, all
+}
+
+// What leaves the disk leaves it at once, whatever goes on with other segments: the
+// disk has a budget, and a merge, an upload or a scrub may take hours.
+
+func TestEvictedFilesGoDuringAnUpload(t *testing.T) {
+	f, all := startFull(t, 100)
+	b := f.faulty()
+	f.restart()
+	want(t, f.Engine, stream.Created, create("n", "text/plain", "x"))
+	all["n"] = "x"
+	if err := f.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.advance(2 * time.Second)
+	seen := false
+	b.Hook(func(op, key string) error {
+		if op == objstore.OpPut && !seen {
+			seen = true
+			f.evictAll()
+			if n := f.leftOver(); n > 0 {
+				t.Errorf("%d evicted files stay while another segment is sent", n)
+			}
+		}
+		return nil
+	}, nil)
+	if err := f.Tier(); err != nil {
+		t.Fatal(err)
+	}
+	if state := f.manifest.State(); !seen || localBytes(&state) == 0 {
+		t.Fatal("no segment was sent meanwhile")
+	}
+	f.same(all)
+	f.evictAll()
+	if n := f.leftOver(); n > 0 {
+		t.Errorf("%d files are held for good", n)
+	}
+	f.same(all)
+	f.Close()
+}
+
+func TestEvictedFilesGoDuringAMerge(t *testing.T) {
+	for _, how := range []string{"completed", "canceled"} {
+		t.Run(how, func(t *testing.T) {
+			f, all := startFull(t, 3)
+			for _, path := range []string{"n0", "n1", "n2"} {
+				want(t, f.Engine, stream.Created, create(path, "text/plain", path))
+				all[path] = path
+				if err := f.Flush(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !f.beginMerge() {
+				t.Fatal("nothing to merge")
+			}
+			f.evictAll()
+			if used, evicted := f.evictedInputs(); evicted == used {
+				t.Fatal("nothing was evicted that the merge does not read")
+			} else if n := f.leftOver(); n != used {
+				t.Errorf("%d of %d evicted files stay, the merge reads %d of them", n, evicted, used)
+			}
+			f.same(all)
+			if how == "canceled" {
+				if err := f.cancelMerge(); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				f.endOfMerge()
+			}
+			if n := f.leftOver(); n > 0 {
+				t.Errorf("%d files are held for good", n)
+			}
+			f.same(all)
+			f.Close()
+		})
+	}
+}
+
+// endOfMerge does what is left of the merge that is under way.
+func (f *tierFixture) endOfMerge() {
+	f.t.Helper()
+	settle(f.t, f.Engine)
+	for more := true; more; {
+		var err error
+		if more, err = f.stepMerge(); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// evictedInputs is how many segments have left the disk, and how many of them the
+// merge under way reads.
+func (f *tierFixture) evictedInputs() (used, all int) {
+	inputs := f.merge.plan.removes()
+	for _, l := range f.manifest.State().Layers {
+		for _, s := range l.Segments {
+			if s.Place == manifest.PlaceRemote {
+				all++
+				if slices.Contains(inputs, s.ID) {
+					used++
+				}
+			}
+		}
+	}
+	return used, all
+}
+
+func TestEvictedFilesGoWhileAScrubWaitsForTheTierer(t *testing.T) {
+	f, all := startFull(t, 100)
+	f.clock.advance(time.Hour)
+	f.tiering.Lock() // as a Tier does that has much to send
+	done := make(chan bool)
+	go func() { done <- f.scrub() }()
+	time.Sleep(100 * time.Millisecond) // it verifies, and comes to the lock
+	f.evictAll()
+	for deadline := time.Now().Add(5 * time.Second); f.leftOver() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("%d evicted files stay while a scrub waits", f.leftOver())
+			break
+		}
+	}
+	f.tiering.Unlock()
+	if !<-done {
+		t.Error("nothing was scrubbed")
+	}
+	f.same(all)
+	f.Close()
+}
