@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -172,4 +173,66 @@ func TestEvictedFilesGoWhileAScrubWaitsForTheTierer(t *testing.T) {
 	}
 	f.same(all)
 	f.Close()
+}
+
+// What was trimmed is known of a segment and not of a file: it is written anew in
+// time wherever its bytes are when that is due.
+func TestTrimmedBytesGoInTimeThoughTheirSegmentIsEvicted(t *testing.T) {
+	for _, evicted := range []string{"never", "after the look", "during the look"} {
+		t.Run(evicted, func(t *testing.T) {
+			f := startTier(t, func(o *Options) { o.ReclaimWithin, o.Tier.LocalBytes = time.Hour, 1<<40 })
+			defer func() { f.Close() }()
+			all := f.fill(12, 10, 200)
+			f.drain()
+			res, _ := f.ReadCold(ReadRequest{Path: "s3", BytesMax: 1})
+			dropped := string(slices.Concat(res.Parts...))
+			f.change(&stream.Change{Path: "s3", Trim: res.Next, HasTrim: true})
+			all["s3"] = all["s3"][len(dropped):]
+			switch evicted {
+			case "during the look":
+				f.mu.Lock()
+				v := f.pin()
+				f.mu.Unlock()
+				f.evictAll()
+				f.lookForTrimmed(v)
+				f.mu.Lock()
+				f.unpin(v)
+				f.mu.Unlock()
+			default:
+				if err := f.Merge(); err != nil { // it looks at what was trimmed
+					t.Fatal(err)
+				}
+				if evicted == "after the look" {
+					f.evictAll()
+				}
+			}
+			was := f.rawBytes()
+			for range 6 { // an hour
+				f.clock.advance(10 * time.Minute)
+				f.now()
+				if err := f.Merge(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := f.rawBytes(); n >= was {
+				t.Errorf("%d bytes are stored of %d, and some were trimmed an hour ago", n, was)
+			}
+			for path, whole := range all {
+				parts, _, code := readAll(t, f.Engine, path, f.startOf(path))
+				if got := fmt.Sprintf("%s", slices.Concat(parts...)); got != whole || code != stream.OK {
+					t.Errorf("stream %s has %d bytes (%v), want %d", path, len(got), code, len(whole))
+				}
+			}
+		})
+	}
+}
+
+// rawBytes is what the appends in all segments have.
+func (f *tierFixture) rawBytes() (n int64) {
+	for _, l := range f.manifest.State().Layers {
+		for _, s := range l.Segments {
+			n += s.RawBytes
+		}
+	}
+	return n
 }

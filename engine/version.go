@@ -23,13 +23,20 @@ type segmentFile struct {
 	// never. The merger's own.
 	damaged int64
 
-	// What was dropped from the front of streams, by stream and together; the
-	// merger's own.
+	*waste // what it has in vain
+}
+
+// waste is what is known of a segment that nobody shows any more. It is of the
+// segment and not of a file: when another file takes its place, because it leaves
+// the disk, both share this. So the merger, whose own it is, may note something
+// about a file that it has while the other one is published.
+type waste struct {
+	// What was dropped from the front of streams, by stream and together.
 	trimmed      map[uint64]int64
 	trimmedBytes int64
 
 	// Streams in it that are dead, as of the last look; since when it has had
-	// anything that nobody shows. The merger's own.
+	// anything that nobody shows.
 	dead      uint64
 	deadSince int64
 }
@@ -166,9 +173,15 @@ func (e *Engine) publish(layers []manifest.Layer, opened ...*segmentFile) {
 		}
 	}
 	for _, s := range opened {
-		if s != nil {
-			have[s.info.ID] = s
+		if s == nil {
+			continue
 		}
+		if old := have[s.info.ID]; old != nil {
+			s.waste = old.waste
+		} else {
+			s.waste = new(waste)
+		}
+		have[s.info.ID] = s
 	}
 	v := &version{pins: 1}
 	for _, ml := range layers {
