@@ -71,23 +71,28 @@ func (e *Engine) evict() error {
 	}
 }
 
-// leaving chooses the segments to go.
+// leaving chooses the segments to go. Those that a merge will soon take up go last,
+// though nobody may have read them yet: what has left the disk is not merged any
+// more, and each of their layers would stay one to look through.
 func (e *Engine) leaving(s *manifest.State) []uint64 {
 	over := localBytes(s) - e.tier.localMax()
 	if over <= 0 {
 		return nil
 	}
-	sizes := map[uint64]int64{}
+	sizes, young := map[uint64]int64{}, map[uint64]int{}
 	for _, l := range s.Layers {
 		for _, seg := range l.Segments {
 			if seg.Place == manifest.PlaceBoth {
-				sizes[seg.ID] = seg.Bytes
+				if sizes[seg.ID] = seg.Bytes; !e.settled(&seg) {
+					young[seg.ID] = 1
+				}
 			}
 		}
 	}
 	type candidate struct {
-		id   uint64
-		used int64
+		id    uint64
+		young int // 1: a merge will soon take it up
+		used  int64
 	}
 	var all []candidate
 	now := e.clockMS.Load()
@@ -95,13 +100,15 @@ func (e *Engine) leaving(s *manifest.State) []uint64 {
 	for i := range e.version.layers {
 		for _, s := range e.version.layers[i].segments {
 			if sizes[s.info.ID] > 0 && s.far == nil && s.stays.Load() <= now {
-				all = append(all, candidate{s.info.ID, s.used.Load()})
+				all = append(all, candidate{s.info.ID, young[s.info.ID], s.used.Load()})
 			}
 		}
 	}
 	e.mu.Unlock()
 	// Of those that nobody has read, the oldest go first: that is their order.
-	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.used, b.used) })
+	slices.SortStableFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.young, b.young), cmp.Compare(a.used, b.used))
+	})
 	var ids []uint64
 	for _, c := range all {
 		if over <= 0 || len(ids) == evictMax {

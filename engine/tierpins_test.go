@@ -175,6 +175,35 @@ func TestEvictedFilesGoWhileAScrubWaitsForTheTierer(t *testing.T) {
 	f.Close()
 }
 
+// A merge takes up no layer that has left the disk. So the young ones stay, though
+// nobody has read them and somebody reads all the old ones again and again.
+func TestLayersThatWillBeMergedLeaveLast(t *testing.T) {
+	most := func(replayed bool) (most int) {
+		f := startTier(t, func(o *Options) {
+			o.Tier.LocalBytes, o.Tier.SendBytes, o.MergeFanIn = 256<<10, 16<<10, 4
+		})
+		defer func() { f.Close() }()
+		want(t, f.Engine, stream.Created, create("s", "text/plain", ""))
+		for range 200 {
+			f.appendNoise("s", 2, 4000)
+			f.clock.advance(600 * time.Millisecond)
+			for _, step := range []func() error{f.Flush, f.Merge, f.Tier, f.evict, f.sweepGarbage} {
+				if err := step(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if replayed {
+				readAll(t, f.Engine, "s", 0)
+			}
+			most = max(most, len(f.manifest.State().Layers))
+		}
+		return most
+	}
+	if alone, replayed := most(false), most(true); replayed > alone*5/4 {
+		t.Errorf("%d layers with a reader that replays, %d without", replayed, alone)
+	}
+}
+
 // What was trimmed is known of a segment and not of a file: it is written anew in
 // time wherever its bytes are when that is due.
 func TestTrimmedBytesGoInTimeThoughTheirSegmentIsEvicted(t *testing.T) {
