@@ -87,6 +87,7 @@ type Engine struct {
 	// committing is held from an edit that changes the layers until the version
 	// that shows it is there; before mu.
 	committing sync.Mutex
+	warnedOf   int           // segments that were warned of; under committing, and Open's own
 	coldGate   chan struct{} // holds a token for each read from the disk
 	flushNow   chan struct{} // one token: there may be reason to flush
 	farGate    chan struct{} // holds a token for each read from the bucket

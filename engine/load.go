@@ -58,6 +58,7 @@ func (e *Engine) load(store wal.Store) (wal.Place, error) {
 		return wal.Place{}, err
 	}
 	e.publish(state.Layers, opened...)
+	e.warnOfSegments(e.version.segments())
 	e.lastMark = logMark{batch: c.Batch, seq: c.Seq, pos: wal.Pos{File: c.WALFile, Offset: c.WALOffset}, at: c.At}
 	return wal.Place{Seq: c.Seq, Pos: e.lastMark.pos}, nil
 }

@@ -83,6 +83,11 @@ type Options struct {
 	// begins, at the next stream; default 192 MiB.
 	SegmentBytes int64
 
+	// SegmentsWarn is how many segments are too many for the descriptors of the
+	// process, each of which has a file open: beyond it that is logged. 0 = any
+	// number will do.
+	SegmentsWarn int
+
 	// SoloMinBytes is how much a segment has to have of a stream for blocks of
 	// its own, which are sent as they are stored; default 256 KiB.
 	SoloMinBytes int
@@ -186,7 +191,7 @@ func (o Options) Validate() error {
 	}{
 		{"memory bytes", o.MemoryBytes}, {"staged bytes", o.StagedBytesMax},
 		{"frame bytes", o.FrameBytesMax}, {"flush bytes", o.FlushBytes}, {"block cache bytes", o.BlockCacheBytes},
-		{"flush age", int64(o.FlushAge)}, {"scrub rate", o.ScrubRate}, {"time to reclaim", int64(o.ReclaimWithin)}, {"segment bytes", o.SegmentBytes},
+		{"flush age", int64(o.FlushAge)}, {"scrub rate", o.ScrubRate}, {"time to reclaim", int64(o.ReclaimWithin)}, {"segment bytes", o.SegmentBytes}, {"segments to warn of", int64(o.SegmentsWarn)},
 		{"writes in flight", int64(o.InFlightMax)}, {"body bytes", int64(o.BodyBytesMax)},
 		{"streams", int64(o.StreamsMax)}, {"producers per stream", int64(o.ProducersPerStreamMax)},
 	} {

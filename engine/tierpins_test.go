@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -264,4 +267,27 @@ func (f *tierFixture) rawBytes() (n int64) {
 		}
 	}
 	return n
+}
+
+// Each segment keeps a file open, one that has left the disk as well.
+func TestManySegmentsAreWarnedOf(t *testing.T) {
+	var log bytes.Buffer
+	f := startTier(t, func(o *Options) {
+		o.MergeFanIn, o.SegmentsWarn = 100, 4
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	defer func() { f.Close() }()
+	warned := func(want int) {
+		t.Helper()
+		if n := strings.Count(log.String(), "segments take most of the files"); n != want {
+			t.Errorf("%d segments: %d warnings, want %d", f.version.segments(), n, want)
+		}
+	}
+	for i := range 6 {
+		want(t, f.Engine, stream.Created, create(fmt.Sprint("s", i), "text/plain", "x"))
+		f.drain()
+		warned(i / 4) // the fifth, and not the sixth
+	}
+	f.restart()
+	warned(2)
 }

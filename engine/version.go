@@ -146,10 +146,24 @@ func (e *Engine) commit(edit manifest.Edit, also func(), opened ...*segmentFile)
 		return err
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.publish(e.manifest.State().Layers, opened...)
 	also()
+	segments := e.version.segments()
+	e.mu.Unlock()
+	e.warnOfSegments(segments)
 	return nil
+}
+
+// warnOfSegments says that segments may take the descriptors that the log needs for
+// its next file, and again whenever there are a quarter more: without one the
+// process ends, and the cause would not be seen.
+func (e *Engine) warnOfSegments(n int) {
+	if e.opts.SegmentsWarn == 0 || n <= max(e.opts.SegmentsWarn, e.warnedOf+e.warnedOf/4) {
+		return
+	}
+	e.warnedOf = n
+	e.opts.Logger.Warn("segments take most of the files that the process may open; raise the limit of open files, or allow fewer connections",
+		"segments", n, "room", e.opts.SegmentsWarn)
 }
 
 // closeAll closes segments that were opened in vain; nil ones are skipped.

@@ -35,6 +35,7 @@ type config struct {
 	streams      int
 	producers    int
 	connections  int
+	segmentsWarn int // how many take the descriptors that are left; not a flag
 	liveReaders  int
 
 	connectionsPerAddress, liveReadersPerAddress int
@@ -217,8 +218,8 @@ func (c *config) engineOptions(log *slog.Logger) engine.Options {
 		scrubEvery = -1 // to the engine, 0 is its default
 	}
 	return engine.Options{
-		ScrubEvery: scrubEvery,
-		Dir:        c.data, LogFileBytes: c.logFileBytes, MemoryBytes: c.memoryBytes, FrameBytesMax: c.frameBytes,
+		ScrubEvery: scrubEvery, SegmentsWarn: c.segmentsWarn,
+		Dir: c.data, LogFileBytes: c.logFileBytes, MemoryBytes: c.memoryBytes, FrameBytesMax: c.frameBytes,
 		FlushBytes: c.flushBytes, FlushAge: c.flushAge, MergeFanIn: c.mergeFanIn, BlockCacheBytes: c.cacheBytes,
 		// A JSON value is stored with a comma after it.
 		StagedBytesMax: c.stagedBytes, BodyBytesMax: int(c.bodyBytes) + 1,

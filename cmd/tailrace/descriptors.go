@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"syscall"
 )
 
@@ -12,12 +13,16 @@ import (
 // open its next file has failed, so connections must never take the last ones.
 const descriptorsKept = 160
 
+// descriptorsOfSegments is how many of those are for segments. There may be any
+// number, each with a file open: with many the limit has to be higher.
+const descriptorsOfSegments = 96
+
 // descriptorsOfBucket is what a bucket needs besides: its connections, and the
 // file of the cache.
 const descriptorsOfBucket = 80
 
 // fitDescriptors lowers the limit of connections to what the system lets this
-// process open.
+// process open, and notes how many segments there is room for beside them.
 func (c *config) fitDescriptors(log *slog.Logger) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -39,5 +44,6 @@ func (c *config) fitDescriptors(log *slog.Logger) error {
 			"connections", room, "wanted", c.connections, "limit", limit.Cur)
 		c.connections = int(room)
 	}
+	c.segmentsWarn = int(min(uint64(limit.Cur)-kept-uint64(c.connections), math.MaxInt32)) + descriptorsOfSegments
 	return nil
 }
