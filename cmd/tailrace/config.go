@@ -29,6 +29,7 @@ type config struct {
 	flushAge     time.Duration
 	mergeFanIn   int
 	scrubEvery   time.Duration
+	reclaim      time.Duration
 	stagedBytes  int64
 	bodyBytes    int64
 	bodiesBytes  int64
@@ -86,6 +87,7 @@ func (c *config) flags() *pflag.FlagSet {
 	f.Var(size(&c.cacheBytes, 0), "block-cache-bytes", "what decoded blocks of segments may occupy; 0 means an eighth of --memory-bytes")
 	f.DurationVar(&c.flushAge, "flush-age", 5*time.Minute, "after this, fewer appends become a segment too")
 	f.IntVar(&c.mergeFanIn, "merge-fan-in", 8, "layers of segments that are merged into one")
+	f.DurationVar(&c.reclaim, "reclaim-within", 7*24*time.Hour, "how long bytes of deleted, expired or trimmed streams may stay in a segment that is otherwise used")
 	f.DurationVar(&c.scrubEvery, "scrub-every", 7*24*time.Hour, "how often every byte of the segments is read and verified; 0 means never")
 	f.Var(size(&c.stagedBytes, 0), "staged-bytes", "what may wait for a sync, beyond it writes are refused with 503 overloaded; 0 means half of --frame-bytes, at most 64 MiB")
 	f.Var(size(&c.bodyBytes, 16<<20), "body-bytes", "largest body of a request")
@@ -196,6 +198,9 @@ func (c *config) validate() error {
 			errs = append(errs, err)
 		}
 	}
+	if c.reclaim <= 0 {
+		errs = append(errs, errors.New("--reclaim-within must be positive"))
+	}
 	if c.scrubEvery < 0 {
 		errs = append(errs, errors.New("--scrub-every must not be negative"))
 	}
@@ -218,7 +223,7 @@ func (c *config) engineOptions(log *slog.Logger) engine.Options {
 		scrubEvery = -1 // to the engine, 0 is its default
 	}
 	return engine.Options{
-		ScrubEvery: scrubEvery, SegmentsWarn: c.segmentsWarn,
+		ScrubEvery: scrubEvery, ReclaimWithin: c.reclaim, SegmentsWarn: c.segmentsWarn,
 		Dir: c.data, LogFileBytes: c.logFileBytes, MemoryBytes: c.memoryBytes, FrameBytesMax: c.frameBytes,
 		FlushBytes: c.flushBytes, FlushAge: c.flushAge, MergeFanIn: c.mergeFanIn, BlockCacheBytes: c.cacheBytes,
 		// A JSON value is stored with a comma after it.

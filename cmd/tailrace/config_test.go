@@ -45,6 +45,7 @@ func TestBadSettingsAreUsageErrors(t *testing.T) {
 		{[]string{"backup"}, nil, "usage"},
 		{[]string{"restore", "backup"}, nil, "usage"},
 		{[]string{"serve", "--scrub-every", "-1h"}, nil, "--scrub-every"},
+		{[]string{"serve", "--reclaim-within", "0"}, nil, "--reclaim-within"},
 		{[]string{"serve", "--bucket-region", "moon"}, nil, "--bucket-region goes with --bucket"},
 		{[]string{"serve"}, []string{"TAILRACE_BUCKET_GRACE=1h"}, "--bucket-grace goes with --bucket"},
 		{[]string{"serve", "--bucket", "name"}, nil, "--bucket: "},
