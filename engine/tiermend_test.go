@@ -194,6 +194,30 @@ func TestRunsAreReadFromTheBucket(t *testing.T) {
 	f.mended(all)
 }
 
+// TestNoStreamIsLostThatTheBucketHas: what would be given up is whole elsewhere.
+func TestNoStreamIsLostThatTheBucketHas(t *testing.T) {
+	f, all, seg, _ := twoCopies(t)
+	name := f.filePath(seg.File())
+	if err := f.disk.Corrupt(name, 150, 1); err != nil {
+		t.Fatal(err)
+	}
+	o := f.options()
+	o.Tier = nil
+	lost, _, err := LoseStreamsIn(o, name)
+	if !errors.Is(err, errBucketHasIt) || len(lost) > 0 {
+		t.Errorf("%q were deleted: %v", lost, err)
+	}
+	var damage *DamageError
+	if _, err := Repair(o); !errors.As(err, &damage) || !strings.Contains(err.Error(), "--bucket") {
+		t.Errorf("repair: %v", err)
+	} else if d := damage.Faults[0]; !d.Bucket || d.All || len(d.Streams) > 0 {
+		t.Errorf("the fault is %+v", d)
+	}
+	f.open()
+	f.same(all)
+	f.Close()
+}
+
 // TestEndsAreMended: what the disk keeps of a segment in the bucket is replaced
 // when it rots: by the scrubber, or by the evicter if opening met it.
 func TestEndsAreMended(t *testing.T) {
