@@ -1,17 +1,22 @@
 package engine
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"tailrace/internal/frame"
 	"tailrace/internal/manifest"
+	"tailrace/internal/objstore"
 	"tailrace/internal/objstore/faultobj"
 	"tailrace/internal/stream"
 	"tailrace/internal/vfs/faultfs"
 	"tailrace/internal/vfs/memfs"
 	"tailrace/segment"
+	"tailrace/wal"
 )
 
 // twoCopies is a closed store with one segment, which is on the disk and in the
@@ -74,6 +79,18 @@ func (f *tierFixture) mended(all map[string]string) {
 	}
 }
 
+// flipObject makes an object another one with the same name.
+func (f *tierFixture) flipObject(name string, at int) {
+	f.t.Helper()
+	b, _ := f.bucket.Content(name)
+	b[at] ^= 1
+	f.bucket.Drop(name)
+	body := objstore.Body{R: bytes.NewReader(b), Size: int64(len(b)), CRC: frame.Checksum(b)}
+	if _, err := f.bucket.Put(context.Background(), name, body, objstore.Condition{}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 // damages are what may happen to a segment's file where opening looks.
 var damages = map[string]func(f *tierFixture, name string, seg manifest.Segment) error{
 	"footer": func(f *tierFixture, name string, seg manifest.Segment) error {
@@ -126,28 +143,69 @@ func TestOpensByTheCopyInTheBucket(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeMendedWaits: an object that went away meanwhile keeps no other
-// segment from leaving, and what is left on the disk stays.
+// TestWhatCannotBeMendedWaits: what the disk has is not given up for an object that
+// is not what it should be. That stops nothing else, and is tried again later.
 func TestWhatCannotBeMendedWaits(t *testing.T) {
-	f, _, seg, _ := twoCopies(t)
-	name := f.filePath(seg.File())
-	if err := f.disk.Corrupt(name, seg.Bytes-3, 1); err != nil {
-		t.Fatal(err)
+	for _, wrong := range []string{"another content", "an index page", "an index page, after it was looked at"} {
+		t.Run(wrong, func(t *testing.T) {
+			f, all, seg, blocksEnd := twoCopies(t)
+			name := f.filePath(seg.File())
+			if err := f.disk.Corrupt(name, seg.Bytes-3, 1); err != nil {
+				t.Fatal(err)
+			}
+			f.open()
+			object := f.tier.nameOf(seg.Object())
+			b := f.tier.opts.Bucket.(*faultobj.Bucket)
+			damage := func() { f.bucket.Corrupt(object, blocksEnd+5) } // and undoes it
+			if wrong == "another content" {
+				damage = func() { f.flipObject(object, 150) }
+			}
+			if strings.HasSuffix(wrong, "after it was looked at") {
+				once := damage
+				b.Hook(func(op, key string) error {
+					if op == objstore.OpReadAt && key == object && once != nil {
+						once()
+						once = nil
+					}
+					return nil
+				}, nil)
+			} else {
+				damage()
+			}
+			if err := f.evict(); err != nil {
+				t.Fatal(err)
+			}
+			if got := f.oneSegment(); got.Place != manifest.PlaceBoth {
+				t.Fatalf("the segment is %v, and the bucket does not have it", got.Place)
+			}
+			before := len(b.Trace())
+			if err := f.evict(); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(b.Trace()) - before; n > 0 {
+				t.Errorf("%d requests at once after a failure", n)
+			}
+			f.clock.advance(time.Hour)
+			// The disk has nothing that could be sent instead.
+			if f.scrub(); f.oneSegment().Place != manifest.PlaceBoth {
+				t.Errorf("the segment is %v after a scrub", f.oneSegment().Place)
+			}
+			if _, err := f.disk.Open(name); err != nil {
+				t.Error(err)
+			}
+			b.Hook(nil, nil)
+			damage()
+			f.clock.advance(asideTime)
+			f.Now()
+			if err := f.evict(); err != nil {
+				t.Fatal(err)
+			}
+			if got := f.oneSegment(); got.Place != manifest.PlaceRemote {
+				t.Errorf("the segment is %v", got.Place)
+			}
+			f.mended(all)
+		})
 	}
-	f.open()
-	f.bucket.Drop(f.tier.nameOf(seg.Object()))
-	for range 3 {
-		if err := f.evict(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := f.oneSegment(); got.Place != manifest.PlaceBoth {
-		t.Errorf("the segment is %v, and the bucket does not have it", got.Place)
-	}
-	if _, err := f.disk.Open(name); err != nil {
-		t.Error(err)
-	}
-	f.Close()
 }
 
 // TestOnlyWhatIsNotThereIsMissing: an open that fails for another reason is no
@@ -251,6 +309,9 @@ func TestEndsAreMended(t *testing.T) {
 			}
 			if _, err := Check(f.options()); err == nil {
 				t.Error("check finds nothing")
+			}
+			if faults := diagnose(f.options(), wal.Store{ID: f.store}); len(faults) != 1 || faults[0].Path != name || !faults[0].Bucket {
+				t.Errorf("the diagnosis is %+v", faults)
 			}
 			atOpen := where == "footer" || where == "missing"
 			if atOpen {
