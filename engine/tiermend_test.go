@@ -351,14 +351,12 @@ func TestEndsAreMended(t *testing.T) {
 // TestMendingSurvivesCrashes: whatever step of it is the last, the store opens and
 // has everything.
 func TestMendingSurvivesCrashes(t *testing.T) {
-	f, all, seg, _ := twoCopies(t)
-	if err := f.disk.Corrupt(f.filePath(seg.File()), seg.Bytes-3, 1); err != nil {
-		t.Fatal(err)
-	}
-	before := f.disk
 	for try := 0; ; try++ {
 		stop := try / 2
-		f.disk = before.Clone()
+		f, all, seg, _ := twoCopies(t)
+		if err := f.disk.Corrupt(f.filePath(seg.File()), seg.Bytes-3, 1); err != nil {
+			t.Fatal(err)
+		}
 		faults := faultfs.New(f.disk)
 		o := f.options()
 		o.FS = faults
