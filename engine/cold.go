@@ -138,6 +138,9 @@ func (e *Engine) readSpans(h how, v *version, spans []span, r *ReadRequest, res 
 // complete.
 func (e *Engine) readRun(h how, seg *segmentFile, sp span, r *ReadRequest, res *ReadResult, budget *int) (full bool, err error) {
 	run, ok, err := seg.reader.Run(sp.id)
+	if err != nil && h.after(res).ask.Fresh {
+		run, ok, err = e.freshRun(h, seg, sp.id)
+	}
 	if err != nil || !ok || run.End <= uint64(res.Next) || run.Start >= sp.to {
 		return false, err
 	}

@@ -97,12 +97,22 @@ func (e *Engine) readerOf(seg *segmentFile, h how, run *segment.Run) (*segment.R
 	return seg.in(h), nil
 }
 
-// wholeFrom reads a segment of which the disk has a copy from the bucket. Without
-// an object it is the copy.
+// freshRun finds a run by the index that the bucket has, where that of the disk
+// cannot be read.
+func (e *Engine) freshRun(h how, seg *segmentFile, id uint64) (segment.Run, bool, error) {
+	whole, err := e.wholeFrom(h, seg)
+	if err != nil {
+		return segment.Run{}, false, err
+	}
+	return whole.Run(id)
+}
+
+// wholeFrom reads a segment from the bucket, whatever the disk has of it. Without
+// an object it is what the disk has.
 func (e *Engine) wholeFrom(h how, seg *segmentFile) (*segment.Reader, error) {
 	state := e.manifest.State()
 	info, ok := state.Find(seg.info.ID)
-	if !ok || info.Place != manifest.PlaceBoth {
+	if !ok || info.Place < manifest.PlaceBoth {
 		return seg.reader, nil
 	}
 	return segment.Open(seg.path, namedObject{h.ctx, e.tier.store, e.tier.nameOf(info.Object())}, info.Bytes)

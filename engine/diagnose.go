@@ -28,7 +28,10 @@ func (e *Engine) diagnoseSegments(layers []manifest.Layer) (damaged []damagedSeg
 				continue
 			}
 			if s.far != nil {
-				s.file.Close() // its blocks are in the bucket
+				if d.err = wholeRuns(s.reader); d.err != nil { // its blocks are in the bucket
+					damaged = append(damaged, d)
+				}
+				s.file.Close()
 				continue
 			}
 			if _, d.err = segment.Verify(s.path, s.file, info.Bytes); d.err != nil {

@@ -56,6 +56,9 @@ func (e *Engine) evict() error {
 	if t == nil || !t.owned() {
 		return nil
 	}
+	if err := e.mend(); err != nil {
+		return err
+	}
 	for {
 		state := e.manifest.State()
 		leaving := e.leaving(&state)
@@ -126,7 +129,7 @@ func (e *Engine) evictSegments(ids []uint64) error {
 }
 
 // evictDamaged lets a segment leave the disk that does not verify there, and does
-// in the bucket.
+// in the bucket. If it left before, its ends are written anew.
 func (e *Engine) evictDamaged(ctx context.Context, seg manifest.Segment) error {
 	from := namedObject{ctx, e.tier.store, e.tier.nameOf(seg.Object())}
 	return e.evictWith([]uint64{seg.ID}, func(id uint64, to manifest.File) (*segmentFile, error) {
@@ -134,7 +137,16 @@ func (e *Engine) evictDamaged(ctx context.Context, seg manifest.Segment) error {
 		if err != nil {
 			return nil, err
 		}
-		return e.openEnds(seg, to, from, whole.BlocksEnd())
+		s, err := e.openEnds(seg, to, from, whole.BlocksEnd())
+		if err != nil {
+			return nil, err
+		}
+		// What takes the place of damage is not to be damaged.
+		if err := wholeRuns(s.reader); err != nil {
+			s.file.Close()
+			return nil, err
+		}
+		return s, nil
 	})
 }
 

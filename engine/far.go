@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -90,20 +89,20 @@ func (e *Engine) openFar(info manifest.Segment) (*segmentFile, error) {
 		s.far = &far{ends: s.file, size: info.Bytes, blocksEnd: info.Bytes - size + segment.HeaderBytes}
 		err = e.readFarIndex(s)
 	}
-	if ce := new(frame.CorruptError); errors.As(err, &ce) && t != nil {
-		// The bucket has it too. The file stays as it is, for whoever looks into it.
-		e.damaged(inFile(s.path, err))
-		err = e.fetchEnds(s)
-	}
 	if err != nil {
 		s.file.Close()
 		return nil, inFile(s.path, err)
 	}
 	if t != nil {
-		t.names.Store(info.ID, t.nameOf(info.Object()))
-		s.far.file = t.cache.File(info.ID, info.Bytes)
+		t.reach(s)
 	}
 	return s, nil
+}
+
+// reach lets a segment read its blocks from the bucket.
+func (t *tier) reach(s *segmentFile) {
+	t.names.Store(s.info.ID, t.nameOf(s.info.Object()))
+	s.far.file = t.cache.File(s.info.ID, s.info.Bytes)
 }
 
 // readFarIndex reads what Open of a segment reads, and compares it with what the

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 
 	"tailrace/internal/checkpoint"
@@ -121,11 +122,22 @@ func (e *Engine) openSegments(layers []manifest.Layer) (opened []*segmentFile, e
 	return opened, nil
 }
 
-// openSegment opens a segment and compares it with what the manifest says.
+// openSegment opens a segment and compares it with what the manifest says. One
+// that the bucket has too is opened from there if the disk does not have it whole.
 func (e *Engine) openSegment(info manifest.Segment) (*segmentFile, error) {
+	open := e.openNear
 	if info.Place == manifest.PlaceRemote {
-		return e.openFar(info)
+		open = e.openFar
 	}
+	s, err := open(info)
+	if isCorrupt(err) && info.Place >= manifest.PlaceBoth && e.tier != nil {
+		return e.openInstead(info, err)
+	}
+	return s, err
+}
+
+// openNear opens a segment that is on the disk.
+func (e *Engine) openNear(info manifest.Segment) (*segmentFile, error) {
 	s := &segmentFile{info: info, path: e.filePath(info.File())}
 	var err error
 	if s.file, err = e.opts.FS.Open(s.path); err != nil {
@@ -155,8 +167,12 @@ func (e *Engine) isListed(s *segmentFile) error {
 }
 
 // missing is the error of a file that the store consists of and that cannot be
-// opened.
+// opened. Only one that is not there is damage: what else keeps it from being
+// opened, such as too many open files, may be over the next time.
 func missing(name string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("engine: open %s: %w", name, err)
+	}
 	return &frame.CorruptError{Path: name, Reason: "the manifest lists this file", Err: err}
 }
 

@@ -15,7 +15,7 @@ import (
 // streams that are gone. Forks that show nothing of the damage stay.
 //
 // A store with other damage is refused, and so is a segment whose index does not
-// tell what is lost; nothing is changed then.
+// tell what is lost, or that the bucket has too; nothing is changed then.
 func LoseStreamsIn(o Options, segmentPath string) (lost []string, after Report, err error) {
 	o = o.withDefaults()
 	if lost, after, err = loseStreamsIn(o, path.Clean(segmentPath)); err != nil {
@@ -39,6 +39,11 @@ func loseStreamsIn(o Options, segmentPath string) (lost []string, after Report, 
 		return nil, Report{}, err
 	}
 	faults := diagnose(o, store)
+	for i := range faults {
+		if f := &faults[i]; f.Bucket && path.Clean(f.Path) == segmentPath {
+			return nil, Report{}, fmt.Errorf("%s: %w", segmentPath, errBucketHasIt)
+		}
+	}
 	if len(faults) != 1 || faults[0].segment == 0 || path.Clean(faults[0].Path) != segmentPath {
 		if len(faults) == 0 {
 			return nil, Report{}, errors.New("its fault is in no segment")

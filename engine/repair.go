@@ -96,11 +96,15 @@ type Fault struct {
 	Err     error
 	Streams []string // paths of the streams that may miss something, forks included
 	All     bool     // any stream may
+	Bucket  bool     // nothing is lost: the bucket has the segment whole
 	segment uint64   // identity of a segment whose index tells that, or 0
 }
 
 // DamageError is damage that cannot be undone without losing something.
 type DamageError struct{ Faults []Fault }
+
+// errBucketHasIt is what to do about a segment of which the bucket has a copy.
+var errBucketHasIt = errors.New("the segment is whole in the bucket: start the store with --bucket instead, which mends it")
 
 // Error names the first file, and says how many more there are.
 func (d *DamageError) Error() string {
@@ -108,6 +112,9 @@ func (d *DamageError) Error() string {
 	text := fmt.Sprintf("%v (%d streams are concerned)", f.Err, len(f.Streams))
 	if f.All {
 		text = fmt.Sprintf("%v (any stream may be concerned)", f.Err)
+	}
+	if f.Bucket {
+		text = fmt.Sprintf("%v (%v)", f.Err, errBucketHasIt)
 	}
 	if more := len(d.Faults) - 1; more > 0 {
 		text += fmt.Sprintf(", and %d more files", more)
@@ -170,8 +177,10 @@ func diagnose(o Options, store wal.Store) (faults []Fault) {
 		fault(o.Dir+"/"+logDir, err)
 	}
 	for _, s := range segments {
-		f := Fault{Path: s.path, Err: s.err, All: !whole}
-		if whole {
+		f := Fault{Path: s.path, Err: s.err, All: !whole, Bucket: s.info.Place >= manifest.PlaceBoth}
+		if f.Bucket {
+			f.All = false
+		} else if whole {
 			f.Streams = e.concerned(&s)
 			if s.streams != nil {
 				f.segment = s.info.ID

@@ -44,9 +44,13 @@ func (e *Engine) scrub() bool {
 	e.hold(s)
 	e.mu.Unlock()
 	began := time.Now()
+	r := &scrubReader{engine: e, from: s.file, began: began}
 	var err error
 	if s.far == nil {
-		_, err = segment.Verify(s.path, &scrubReader{engine: e, from: s.file, began: began}, s.info.Bytes)
+		_, err = segment.Verify(s.path, r, s.info.Bytes)
+	} else {
+		r.from = &farReader{far: s.far} // its blocks are the bucket's to keep
+		err = verifyEnds(s.path, r, s.info.Bytes)
 	}
 	e.unholdSegment(s) // the object needs no file, and may wait long for the tierer
 	over := !errors.Is(err, errScrubEnds)

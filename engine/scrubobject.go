@@ -26,7 +26,7 @@ func (e *Engine) scrubObject(s *segmentFile, local error) {
 	err := headObject(ctx, t.store, t.nameOf(seg.Object()), seg.Object())
 	wrong := new(frame.CorruptError)
 	switch lost := errors.Is(err, objstore.ErrNotFound) || errors.As(err, &wrong); {
-	case lost && seg.Place == manifest.PlaceBoth && local == nil:
+	case lost && seg.Place == manifest.PlaceBoth && local == nil && s.far == nil:
 		t.lost.Add(1)
 		e.opts.Logger.Error("an object is not what was sent, and is sent again from the disk", "err", err)
 		if err := ignoreRefused(e.manifest.Append(manifest.Send{Object: manifest.Object{File: seg.File(), Bytes: seg.Bytes, CRC: seg.CRC}})); err != nil {
@@ -36,7 +36,7 @@ func (e *Engine) scrubObject(s *segmentFile, local error) {
 	case lost:
 		t.lost.Add(1)
 		e.damaged(err)
-	case err == nil && isCorrupt(local) && seg.Place == manifest.PlaceBoth:
+	case err == nil && isCorrupt(local):
 		if err := e.evictDamaged(ctx, seg); err != nil {
 			e.survives(err)
 		}

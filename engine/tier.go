@@ -68,7 +68,8 @@ type tier struct {
 	cache *remote.Cache
 	id    [16]byte // of the store
 
-	names sync.Map // segment id → name of its object
+	names  sync.Map // segment id → name of its object
+	rotten sync.Map // segment id → engine time when to mend what the disk has of it
 
 	// The rest is of whoever holds Engine.tiering, but for the atomics.
 	claimed   bool

@@ -176,6 +176,10 @@ func printDamage(w io.Writer, d *engine.DamageError) {
 	for i := range d.Faults {
 		f := &d.Faults[i]
 		fmt.Fprintf(w, "%s: %v\n", f.Path, f.Err)
+		if f.Bucket {
+			fmt.Fprintln(w, "  of no stream: the segment is whole in the bucket, start the store with --bucket")
+			continue
+		}
 		if f.All {
 			fmt.Fprintln(w, "  any stream may miss something")
 			continue

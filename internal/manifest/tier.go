@@ -30,9 +30,10 @@ type Publish struct {
 	NotBefore int64
 }
 
-// Evict ends an act: the local files of segments that the bucket has give way to
-// the ends of them, which the act made. The caller has synced those with their
-// names.
+// Evict ends an act: what the disk has of segments that the bucket has gives way
+// to the ends of them, which the act made. That is the whole file of a segment, or
+// the file of its ends if it left the disk before: those can rot too, and the
+// bucket gives them again. The caller has synced the new files with their names.
 type Evict struct {
 	Act      uint64
 	Segments []Evicted // at least one, ids growing
@@ -186,11 +187,11 @@ func (e Evict) apply(s *State) error {
 		}
 		delete(outputs, moved.Index)
 		l, at, ok := s.find(moved.ID)
-		if !ok || s.Layers[l].Segments[at].Place != PlaceBoth {
-			return refused("segment %d is not in the bucket and on the disk", moved.ID)
+		if !ok || s.Layers[l].Segments[at].Place < PlaceBoth {
+			return refused("segment %d is not in the bucket", moved.ID)
 		}
 		s.change(l, at, func(seg *Segment) {
-			garbage = append(garbage, seg.File())
+			garbage = append(garbage, seg.OnDisk())
 			seg.Place, seg.Index = PlaceRemote, moved.Index
 		})
 	}

@@ -73,7 +73,7 @@ func randomEvict(rng *rand.Rand, s State, a Act) Edit {
 	e := Evict{Act: a.ID}
 	for _, l := range s.Layers {
 		for _, seg := range l.Segments {
-			if n := len(e.Segments); seg.Place == PlaceBoth && n < len(a.Outputs) && rng.IntN(2) == 0 {
+			if n := len(e.Segments); seg.Place >= PlaceBoth && n < len(a.Outputs) && rng.IntN(2) == 0 {
 				e.Segments = append(e.Segments, Evicted{seg.ID, a.Outputs[n].ID})
 			}
 		}
@@ -113,6 +113,40 @@ func TestSegmentsLeaveTheDisk(t *testing.T) {
 	d := s.Detached()
 	if err := d.validate(); err != nil || !reflect.DeepEqual(d.Layers, twoLayers(t).Layers) || !d.Tier.zero() {
 		t.Errorf("a copy without a bucket is %+v, %v", d, err)
+	}
+}
+
+// The ends of a segment that left the disk are replaced by evicting it again: the
+// old file is garbage, and nothing else changes, whatever place it comes from.
+func TestEndsAreReplaced(t *testing.T) {
+	s := applied(t, inBucket(t), Begin{11, ActEvict, []File{{12, FileIndex}, {13, FileIndex}, {14, FileIndex}}})
+	before, _ := s.Find(2)
+	for name, c := range map[string]struct {
+		evicted []Evicted
+		garbage []File
+		live    []File
+	}{
+		"left before":             {[]Evicted{{2, 13}}, []File{{2, FileSegment}, {9, FileIndex}, {12, FileIndex}, {14, FileIndex}}, []File{{13, FileIndex}, {3, FileSegment}}},
+		"on the disk":             {[]Evicted{{3, 12}}, []File{{2, FileSegment}, {3, FileSegment}, {13, FileIndex}, {14, FileIndex}}, []File{{9, FileIndex}, {12, FileIndex}}},
+		"one of each, in one act": {[]Evicted{{2, 14}, {3, 12}}, []File{{2, FileSegment}, {3, FileSegment}, {9, FileIndex}, {13, FileIndex}}, []File{{14, FileIndex}, {12, FileIndex}}},
+	} {
+		after := applied(t, s, Evict{11, c.evicted})
+		if !reflect.DeepEqual(after.Garbage, c.garbage) {
+			t.Errorf("%s: garbage is %v, want %v", name, after.Garbage, c.garbage)
+		}
+		if live := append(append([]File{{4, FileSnapshot}, {7, FileDelta}}, c.live...), File{6, FileSegment}); !reflect.DeepEqual(after.Live(), live) {
+			t.Errorf("%s: live files are %v, want %v", name, after.Live(), live)
+		}
+		got, _ := after.Find(2)
+		if got.Index = before.Index; got != before {
+			t.Errorf("%s: segment 2 is %+v, was %+v", name, got, before)
+		}
+		if err := after.validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !reflect.DeepEqual(after.Tier, s.Tier) {
+			t.Errorf("%s: the bucket was %+v, is %+v", name, s.Tier, after.Tier)
+		}
 	}
 }
 
@@ -174,8 +208,10 @@ func TestTierEditThatDoesNotFollowIsRefused(t *testing.T) {
 		{"evict nothing", Evict{11, nil}, "no segments"},
 		{"evict to an unknown file", Evict{11, []Evicted{{3, 15}}}, "no free output"},
 		{"evict two to one file", Evict{11, []Evicted{{3, 12}, {6, 12}}}, "no free output"},
-		{"evict what is being sent", Evict{11, []Evicted{{6, 12}}}, "not in the bucket and on the disk"},
-		{"evict twice", Evict{11, []Evicted{{2, 12}}}, "not in the bucket and on the disk"},
+		{"evict what is being sent", Evict{11, []Evicted{{6, 12}}}, "segment 6 is not in the bucket"},
+		{"evict an unknown segment", Evict{11, []Evicted{{99, 12}}}, "segment 99 is not in the bucket"},
+		{"evict again to the same file", Evict{11, []Evicted{{2, 9}}}, "no free output"},
+		{"evict twice in one", Evict{11, []Evicted{{2, 12}, {2, 13}}}, "segment 2 after 2"},
 		{"evict out of order", Evict{11, []Evicted{{3, 12}, {3, 13}}}, "segment 3 after 3"},
 		{"doom what is needed", Publish{10, []uint64{4, 7}, []uint64{3}, 1}, "does not wait"},
 		{"doom out of order", Publish{10, []uint64{4, 7}, []uint64{3, 2}, 1}, "id 2 after 3"},
