@@ -251,7 +251,7 @@ func TestTrimmedBytesGoInTimeThoughTheirSegmentIsEvicted(t *testing.T) {
 			}
 			for path, whole := range all {
 				parts, _, code := readAll(t, f.Engine, path, f.startOf(path))
-				if got := fmt.Sprintf("%s", slices.Concat(parts...)); got != whole || code != stream.OK {
+				if got := string(slices.Concat(parts...)); got != whole || code != stream.OK {
 					t.Errorf("stream %s has %d bytes (%v), want %d", path, len(got), code, len(whole))
 				}
 			}
