@@ -35,8 +35,9 @@ var graph = map[string][]string{
 	"segment":              {"index", "internal/frame"},
 	"engine": {"index", "internal/bucket", "internal/checkpoint", "internal/frame", "internal/jsonmode", "internal/manifest",
 		"internal/objstore", "internal/remote", "internal/stream", "internal/vfs", "segment", "wal"},
-	"internal/evloop": {},
-	"server":          {"engine", "internal/evloop", "internal/jsonmode", "internal/sse", "internal/stream"},
+	"internal/evloop":  {},
+	"internal/project": {},
+	"server":           {"engine", "internal/evloop", "internal/jsonmode", "internal/sse", "internal/stream"},
 	"cmd/tailrace": {"engine", "internal/bucket", "internal/checkpoint", "internal/frame", "internal/manifest", "internal/objstore",
 		"internal/objstore/dir", "internal/objstore/s3", "internal/vfs", "segment", "server", "wal"},
 
