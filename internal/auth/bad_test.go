@@ -112,6 +112,7 @@ func badHeaders(t *testing.T) []badToken {
 		{name: "zip", credential: raw(`{"alg":"HS256","kid":"one","zip":"DEF"}`, claims)},
 		{name: "enc", credential: raw(`{"alg":"HS256","kid":"one","enc":"A128GCM"}`, claims)},
 		{name: "nested", credential: raw(`{"alg":"HS256","kid":"one","cty":"JWT"}`, goodToken)},
+		{name: "cty", credential: raw(`{"alg":"HS256","kid":"one","cty":"JWT"}`, claims)},
 		{name: "nested without cty", credential: raw(plainHeader, goodToken)},
 		{name: "alg twice", credential: raw(`{"alg":"none","alg":"HS256","kid":"one"}`, claims)},
 		{name: "alg twice, escaped", credential: raw(`{"alg":"HS256","\u0061lg":"HS256","kid":"one"}`, claims)},

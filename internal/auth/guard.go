@@ -169,8 +169,8 @@ func (g *Guard) judge(st *state, k kind, credential []byte, project, stream stri
 	}
 	g.counts.misses.Inc()
 	refusal := Unauthorized
-	if t, ok := parse(credential); fits && ok {
-		grant, r := g.verify(st, k, &t, project, stream, now)
+	if fits {
+		grant, r := g.verify(st, k, credential, project, stream, now)
 		switch r {
 		case resultOK:
 			st.cache.add(&of, k, grant)
@@ -183,13 +183,19 @@ func (g *Guard) judge(st *state, k kind, credential []byte, project, stream stri
 	return nil, g.counts.refuse(refusal)
 }
 
-func (g *Guard) verify(st *state, k kind, t *token, project, stream string, now time.Time) (grant *Grant, r result) {
+// verify takes apart what is in no cache. What has not the form of a token is no
+// verification, and no key made it.
+func (g *Guard) verify(st *state, k kind, credential []byte, project, stream string, now time.Time) (grant *Grant, r result) {
+	t, ok := parse(credential)
+	if !ok {
+		return nil, resultSignature
+	}
 	if k == kindURL {
-		grant, r = g.verifyURL(st.keyring, t, stream, now)
+		grant, r = g.verifyURL(st.keyring, &t, stream, now)
 		g.counts.verified(algorithmURL, r)
 		return grant, r
 	}
-	grant, r = st.keyring.verify(t, project, now)
+	grant, r = st.keyring.verify(&t, project, now)
 	g.counts.verified(algorithm(t.alg), r)
 	return grant, r
 }

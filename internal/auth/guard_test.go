@@ -246,6 +246,19 @@ func TestCacheIsBounded(t *testing.T) {
 	})
 }
 
+// TestVerifiedTwiceIsOneEntry: two requests may come with the same new token.
+func TestVerifiedTwiceIsOneEntry(t *testing.T) {
+	g, _ := newGuard(t, Options{})
+	grant := wantGrant(t, g, good())
+	c := newCache(10, 1<<20)
+	for range 3 {
+		c.add(&sum{1}, kindBearer, grant)
+	}
+	if n, bytes := c.use(); n != 1 || bytes != (entry{kindBearer, grant}).size() {
+		t.Errorf("%d entries, %d bytes", n, bytes)
+	}
+}
+
 // TestEntriesTakeWhatIsCounted compares the constant with the heap.
 func TestEntriesTakeWhatIsCounted(t *testing.T) {
 	const entries = 20_000
@@ -404,6 +417,20 @@ func TestFailuresAreLimited(t *testing.T) {
 	}
 	if r := ask(bad, "192.0.2.1"); r != TooManyFailures {
 		t.Error("more than the burst comes back")
+	}
+}
+
+func TestWrongAPIKeysAreLimited(t *testing.T) {
+	g, _ := newGuard(t, Options{FailureBurst: 2})
+	unknown, _ := NewAPIKey(nil)
+	for i, want := range []Refusal{Unauthorized, Unauthorized, TooManyFailures} {
+		credential := []string{unknown, "trk_", unknown}[i]
+		if _, r := g.Bearer([]byte(credential), "acme", from("192.0.2.1")); r != want {
+			t.Errorf("%d: %v, want %v", i, r, want)
+		}
+	}
+	if _, r := g.Bearer([]byte(apiKeyText1), "acme", from("192.0.2.1")); r != None {
+		t.Error(r)
 	}
 }
 

@@ -50,12 +50,10 @@ type token struct {
 // standard wants it.
 var refusedHeaders = []string{"crit", "b64", "jku", "jwk", "x5u", "x5c", "zip", "enc", "cty"}
 
-// parse judges the form of a credential. It has to be a compact JWS that could be
-// written in one way only, so that one token is one entry of the cache.
+// parse judges the form of a credential of at most tokenBytesMax. It has to be a
+// compact JWS that could be written in one way only, so that one token is one entry
+// of the cache.
 func parse(credential []byte) (t token, ok bool) {
-	if len(credential) > tokenBytesMax {
-		return t, false
-	}
 	head, rest, _ := bytes.Cut(credential, []byte("."))
 	body, sum, _ := bytes.Cut(rest, []byte("."))
 	header, ok := decodePart(head)
