@@ -73,7 +73,7 @@ func (e *Engine) unwatch(w *watcher) {
 	if last == 0 {
 		l.watch = nil
 		defer e.idle(l)
-		if !l.stream.Removed && !l.stream.Gone {
+		if !l.stream.Removed() && !l.stream.Gone {
 			e.touch(l.stream, e.now()) // the time it was watched counts as use
 		}
 	}

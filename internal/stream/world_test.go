@@ -200,7 +200,7 @@ func (w *world) settle(path string, rec *Record, out Outcome) {
 func (w *world) visible(s *Stream) []storedAppend {
 	var all []storedAppend
 	if source := s.Source(); source != nil {
-		if source.Removed {
+		if source.Removed() {
 			w.fail("stream %d reads stream %d, which was removed", s.ID, source.ID)
 		}
 		for _, a := range w.visible(source) {
@@ -296,8 +296,8 @@ func checkTable(t *Table) error {
 		switch {
 		case t.Lookup(s.Path) != s || t.ByID(s.ID) != s || s.ID == 0 || s.ID > t.LastID():
 			return fmt.Errorf("stream %d is not where its path and identity lead", s.ID)
-		case s.Removed || s.Tail < s.Base() || s.JSON != IsJSON(s.ContentType):
-			return fmt.Errorf("stream %d: removed %t, base %d, tail %d, json %t", s.ID, s.Removed, s.Base(), s.Tail, s.JSON)
+		case s.Removed() || s.Tail < s.Base() || s.JSON != IsJSON(s.ContentType):
+			return fmt.Errorf("stream %d: removed %t, base %d, tail %d, json %t", s.ID, s.Removed(), s.Base(), s.Tail, s.JSON)
 		case s.Gone && s.Forks() == 0:
 			return fmt.Errorf("stream %d is gone and nothing keeps it", s.ID)
 		case (s.Source() == nil) != (f == nil) || f != nil && (t.ByID(f.sourceID) != f.source || f.depth != f.source.depth()+1):
