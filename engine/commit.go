@@ -104,10 +104,10 @@ func (e *Engine) stage(class wal.Class, rec *stream.Record) (*batchInfo, stream.
 	switch rec.Kind {
 	case stream.KindAppend:
 		if rec.Close {
-			e.gatePath(info, l.stream.Path)
+			e.gatePath(info, l.stream)
 		}
 	case stream.KindCreate, stream.KindDelete, stream.KindExpire, stream.KindChange, stream.KindTrim:
-		e.gatePath(info, l.stream.Path)
+		e.gatePath(info, l.stream)
 	}
 	for _, removed := range effect.Removed {
 		e.forget(info, removed)
@@ -162,10 +162,16 @@ func codeOf(err error) stream.Code {
 	}
 }
 
-// gatePath makes whoever asks for path wait for the batch.
-func (e *Engine) gatePath(info *batchInfo, path string) {
-	e.gates[path] = info.batch.N
-	info.paths = append(info.paths, path)
+// gate is the batch that decides what is at a path.
+type gate struct {
+	batch  uint64
+	public bool // of the stream that the batch is about
+}
+
+// gatePath makes whoever asks for the path of a stream wait for the batch.
+func (e *Engine) gatePath(info *batchInfo, s *stream.Stream) {
+	e.gates[s.Path] = gate{batch: info.batch.N, public: s.Public()}
+	info.paths = append(info.paths, s.Path)
 }
 
 // local returns the engine's part of a stream, which it makes if there is none.
@@ -229,7 +235,7 @@ func (e *Engine) forget(info *batchInfo, s *stream.Stream) {
 		l.last = info.batch.N
 		info.touched = append(info.touched, l)
 	}
-	e.gatePath(info, s.Path)
+	e.gatePath(info, s)
 }
 
 // committed takes note that a batch is durable. The group calls it batch by
@@ -261,7 +267,7 @@ func (e *Engine) committed(b *wal.Batch) {
 	e.inflight = slices.Delete(e.inflight, 0, 1)
 	e.stagedOps -= info.ops
 	for _, path := range info.paths {
-		if e.gates[path] == b.N {
+		if e.gates[path].batch == b.N {
 			delete(e.gates, path)
 		}
 	}

@@ -36,9 +36,9 @@ type Engine struct {
 	producers int // in the table
 	text      int // stream.TextBytes of all in it
 	durable   uint64
-	inflight  []*batchInfo      // batches after durable, in order
-	unused    *batchInfo        // to be used again, or nil
-	gates     map[string]uint64 // path → batch that decides what is there
+	inflight  []*batchInfo    // batches after durable, in order
+	unused    *batchInfo      // to be used again, or nil
+	gates     map[string]gate // by path: what decides what is there
 	stagedOps int
 	due       deadlines
 	watching  int
@@ -106,7 +106,7 @@ func newEngine(o Options) *Engine {
 		table:  stream.NewTable(stream.Limits{Streams: o.StreamsMax, ProducersPerStream: o.ProducersPerStreamMax}),
 		frames: newFrames(),
 		blocks: newBlockCache(o.BlockCacheBytes),
-		gates:  make(map[string]uint64),
+		gates:  make(map[string]gate),
 		shown:  make(map[manifest.File]int),
 		epoch:  1,
 

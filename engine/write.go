@@ -144,8 +144,8 @@ func (e *Engine) Delete(path string) Ticket {
 // something that decides what is there is on its way to the log. The first to
 // find a stream past its deadline sends the expiry there.
 func (e *Engine) gate(path string, now int64) (s *stream.Stream, t Ticket, wait bool) {
-	if n, ok := e.gates[path]; ok {
-		return nil, Ticket{Retry: true, batch: e.batch(n)}, true
+	if g, ok := e.gates[path]; ok {
+		return nil, Ticket{Retry: true, batch: e.batch(g.batch)}, true
 	}
 	s = e.table.Lookup(path)
 	if s == nil || !s.Due(now) {
