@@ -122,9 +122,13 @@ func (e *Engine) stage(class wal.Class, rec *stream.Record) (*batchInfo, stream.
 // the next checkpoint wants. Engine.mu is held.
 func (e *Engine) apply(rec *stream.Record) (stream.Effect, *local, error) {
 	var before weight
+	var tail stream.Offset
 	if s := e.table.ByID(rec.ID); s != nil {
 		e.mark(s) // before it changes
-		before = weightOf(s)
+		before, tail = weightOf(s), s.Tail
+		if raises(rec) {
+			e.holdings(s)
+		}
 	}
 	effect, err := e.table.Apply(rec)
 	if err != nil {
@@ -138,6 +142,7 @@ func (e *Engine) apply(rec *stream.Record) (stream.Effect, *local, error) {
 		e.mark(effect.Stream)
 	}
 	e.weigh(effect.Stream, before)
+	e.book(rec, effect.Stream, tail)
 	switch {
 	case rec.Kind == stream.KindChange:
 		e.reschedule(l)
