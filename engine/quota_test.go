@@ -17,7 +17,7 @@ func openProjects(t *testing.T, change ...func(*Options)) (*Engine, *memfs.FS) {
 	t.Helper()
 	fs := memfs.New()
 	o := manualOptions(fs, newFakeClock(), rand.New(rand.NewPCG(1, 2)))
-	o.Projects, o.LogFileBytes = true, 1<<20
+	o.Projects, o.LogFileBytes = true, 8<<20
 	for _, c := range change {
 		c(&o)
 	}
