@@ -112,7 +112,8 @@ func (i *Inspection) addRuns(v *version, floor stream.Offset) error {
 		info := RunInfo{
 			Segment: s.info.ID, Level: int(s.info.Level), From: stream.Offset(run.Start), To: stream.Offset(run.End),
 			Appends: run.Appends, Raw: run.RawBytes(),
-			Disk: s.info.Place != manifest.PlaceRemote, Bucket: s.info.Place == manifest.PlaceBoth || s.info.Place == manifest.PlaceRemote,
+			Disk:   s.info.Place != manifest.PlaceRemote,
+			Bucket: s.info.Place == manifest.PlaceBoth || s.info.Place == manifest.PlaceRemote,
 		}
 		for n := range run.Blocks.Len() {
 			info.Stored += int64(run.Blocks.At(n).Len)

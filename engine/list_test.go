@@ -52,7 +52,8 @@ func TestListsShowEveryStreamOnce(t *testing.T) {
 	})
 	for _, r := range []ListRequest{
 		{}, {Limit: 1}, {Limit: 7}, {Limit: 10_000}, {Project: "acme"}, {Project: "ac", Limit: 3}, {Project: "nobody"},
-		{Project: "acme", Prefix: "acme/b/"}, {Project: "acme", Prefix: "other/"}, {Prefix: "ac"}, {Project: "ac", Prefix: "a"},
+		{Project: "acme", Prefix: "acme/b/"}, {Project: "acme", Prefix: "other/"},
+		{Prefix: "ac"}, {Project: "ac", Prefix: "a"},
 	} {
 		wanted := slices.DeleteFunc(slices.Clone(all), func(path string) bool {
 			project, _, _ := strings.Cut(path, "/")
