@@ -35,13 +35,15 @@ type Engine struct {
 	appends   int // in the indexes
 	producers int // in the table
 	text      int // stream.TextBytes of all in it
+	accounts  accounts
 	durable   uint64
-	inflight  []*batchInfo      // batches after durable, in order
-	unused    *batchInfo        // to be used again, or nil
-	gates     map[string]uint64 // path → batch that decides what is there
+	inflight  []*batchInfo    // batches after durable, in order
+	unused    *batchInfo      // to be used again, or nil
+	gates     map[string]gate // by path: what decides what is there
 	stagedOps int
 	due       deadlines
 	watching  int
+	disk      disk
 
 	lastMark     logMark // the newest durable batch
 	checkpoint   manifest.Checkpoint
@@ -94,6 +96,7 @@ type Engine struct {
 	mergeNow   chan struct{} // one token: there may be reason to merge, or garbage
 	tierNow    chan struct{} // one token: there may be something to send
 	evictNow   chan struct{} // one token: something may leave the disk
+	diskNow    chan struct{} // one token: the disk has been written to
 	stop       chan struct{}
 	ended      sync.WaitGroup
 }
@@ -106,9 +109,11 @@ func newEngine(o Options) *Engine {
 		table:  stream.NewTable(stream.Limits{Streams: o.StreamsMax, ProducersPerStream: o.ProducersPerStreamMax}),
 		frames: newFrames(),
 		blocks: newBlockCache(o.BlockCacheBytes),
-		gates:  make(map[string]uint64),
+		gates:  make(map[string]gate),
 		shown:  make(map[manifest.File]int),
 		epoch:  1,
+
+		accounts: accounts{bySegment: o.Projects, byName: make(map[string]*account)},
 
 		removedSeen: math.MaxUint64, // what died before this process is looked for too
 		failed:      make(chan struct{}),
@@ -120,6 +125,9 @@ func newEngine(o Options) *Engine {
 		mergeNow: make(chan struct{}, 1),
 		tierNow:  make(chan struct{}, 1),
 		evictNow: make(chan struct{}, 1),
+		diskNow:  make(chan struct{}, 1),
+
+		disk: disk{free: -1},
 	}
 }
 
@@ -167,7 +175,9 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	if !o.Manual {
+		e.LookAtDisk()
 		e.notifier = startNotifier()
+		e.ended.Go(e.diskWatcher)
 		e.ended.Go(func() { e.sweeper(e.stop) })
 		e.ended.Go(e.flusher)
 		e.ended.Go(e.merger)
@@ -251,11 +261,17 @@ type Stats struct {
 	Watchers    int
 	MemoryBytes int64 // what streams and the appends that no segment has take, as Options.MemoryBytes counts
 	FrameBytes  int64 // appends that no segment has yet
+	StoredBytes int64 // of appends that are kept, as ProjectLimits counts
 	Damage      int64 // reads that met stored bytes which do not verify
 	Segments    int
 	Layers      int
-	StagedOps   int // writes waiting for a sync
-	Batches     uint64
+
+	SegmentBytes int64 // of the segments, compressed, on the disk or in the bucket
+	DiskFree     int64 // of the file system that the store is on; -1 = not known, or not looked at
+	DiskLow      bool  // growth is refused until Options.DiskFreeResume is free
+
+	StagedOps int // writes waiting for a sync
+	Batches   uint64
 }
 
 // Stats returns the numbers of now.
@@ -264,8 +280,9 @@ func (e *Engine) Stats() Stats {
 	defer e.mu.Unlock()
 	return Stats{
 		Streams: e.table.Len(), Watchers: e.watching, MemoryBytes: e.tableBytes() + e.unflushedBytes(),
-		FrameBytes: e.unflushedBytes(), Damage: e.damage.Load(), Segments: e.version.segments(),
-		Layers: len(e.version.layers), StagedOps: e.stagedOps, Batches: e.durable,
+		FrameBytes: e.unflushedBytes(), Damage: e.damage.Load(), Segments: e.version.segments(), SegmentBytes: e.version.bytes(), DiskFree: e.disk.free, DiskLow: e.disk.low,
+		StoredBytes: e.accounts.stored,
+		Layers:      len(e.version.layers), StagedOps: e.stagedOps, Batches: e.durable,
 	}
 }
 

@@ -79,6 +79,14 @@ type Options struct {
 	ScrubEvery time.Duration
 	ScrubRate  int64
 
+	// DiskFreeLow is how much of the file system of Dir has to be free: when less is,
+	// what grows is refused as DiskFull until DiskFreeResume is free again. Closes,
+	// deletes, trims and expiry go on, and so do flushes and merges, which need the
+	// room. The defaults are two log files, and half as much again. A negative
+	// DiskFreeLow is never to look.
+	DiskFreeLow    int64
+	DiskFreeResume int64
+
 	// SegmentBytes is where a segment that a merge writes ends and the next one
 	// begins, at the next stream; default 192 MiB.
 	SegmentBytes int64
@@ -98,6 +106,14 @@ type Options struct {
 	InFlightMax    int // writes waiting for a sync; default 65,536
 	BodyBytesMax   int // body of one append as stored; default 16 MiB
 
+	// Projects makes the first segment of a stream's name its project, which may have
+	// limits of its own; see SetLimits. Otherwise all belong to project.Default.
+	Projects bool
+
+	// StoredBytesMax bounds the appends that are kept, of all projects together, as
+	// ProjectLimits counts. Beyond it growth is refused as QuotaBytes. 0 = no limit.
+	StoredBytesMax int64
+
 	StreamsMax            int // default 10,000,000
 	ProducersPerStreamMax int // default 10,000
 
@@ -108,8 +124,8 @@ type Options struct {
 	// Tier puts segments into a bucket; nil = all of the store is on the disk.
 	Tier *TierOptions
 
-	// Manual makes an engine without goroutines: Commit, Sweep, Allocate and
-	// Witness are steps of the caller. With a given Clock, FS and Rand two
+	// Manual makes an engine without goroutines: Commit, Sweep, Allocate, Witness
+	// and LookAtDisk are steps of the caller. With a given Clock, FS and Rand two
 	// runs of the same steps do the same I/O.
 	Manual bool
 
@@ -141,6 +157,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.ReclaimWithin, 7*24*time.Hour)
 	setDefault(&o.ScrubEvery, 7*24*time.Hour)
 	setDefault(&o.ScrubRate, 16<<20)
+	setDefault(&o.DiskFreeLow, 2*o.LogFileBytes)
+	setDefault(&o.DiskFreeResume, o.DiskFreeLow+o.DiskFreeLow/2)
 	setDefault(&o.StagedBytesMax, min(64<<20, o.FrameBytesMax/2))
 	setDefault(&o.InFlightMax, 1<<16)
 	setDefault(&o.BodyBytesMax, 16<<20)
@@ -193,7 +211,7 @@ func (o Options) Validate() error {
 		{"frame bytes", o.FrameBytesMax}, {"flush bytes", o.FlushBytes}, {"block cache bytes", o.BlockCacheBytes},
 		{"flush age", int64(o.FlushAge)}, {"scrub rate", o.ScrubRate}, {"time to reclaim", int64(o.ReclaimWithin)}, {"segment bytes", o.SegmentBytes}, {"segments to warn of", int64(o.SegmentsWarn)},
 		{"writes in flight", int64(o.InFlightMax)}, {"body bytes", int64(o.BodyBytesMax)},
-		{"streams", int64(o.StreamsMax)}, {"producers per stream", int64(o.ProducersPerStreamMax)},
+		{"streams", int64(o.StreamsMax)}, {"stored bytes", o.StoredBytesMax}, {"producers per stream", int64(o.ProducersPerStreamMax)},
 	} {
 		if limit.value < 0 {
 			bad("%s: %d is negative", limit.name, limit.value)
@@ -209,6 +227,9 @@ func (o Options) Validate() error {
 		case t.LocalBytes < 0, t.CacheBytes < 0, t.SendBytes < 0, t.PublishEvery < 0, t.ReadTimeout < 0:
 			bad("a negative number for the bucket")
 		}
+	}
+	if o.DiskFreeLow > 0 && o.DiskFreeResume < o.DiskFreeLow {
+		bad("growth resumes with %d bytes of the disk free, and is refused below %d", o.DiskFreeResume, o.DiskFreeLow)
 	}
 	if o.MergeFanIn < 2 {
 		bad("merge fan-in of %d: at least 2", o.MergeFanIn)
