@@ -66,7 +66,7 @@ func TestUnfitBucketsAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.same(all)
-			if !f.tier.claimed {
+			if !f.tier.owned() {
 				t.Error("the bucket was not claimed")
 			}
 		})
