@@ -15,7 +15,7 @@ URL        ?=
 VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-conformance test-browser race crash hunt fuzz fuzz-smoke lint bench soak soak-live soak-tier conformance golden tidy-check testtools
+.PHONY: help run build test test-go test-conformance test-browser test-proxy race crash hunt fuzz fuzz-smoke lint bench soak soak-live soak-tier conformance golden tidy-check testtools
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,15 @@ test-conformance: build testtools conformance/node_modules/.installed
 test-browser: build conformance/node_modules/.installed ## replays, conditional requests, CORS and event streams in headless Chromium
 	cd conformance && node browser.mjs --binary ../$(BIN)
 
+# A module of its own, so that what Caddy wants is not what versitygw gets. The
+# first build takes minutes: nothing else depends on it.
+bin/caddy: internal/testtools/caddy/go.sum
+	cd internal/testtools/caddy && CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-s -o ../../../$@ github.com/caddyserver/caddy/v2/cmd/caddy
+	@touch $@
+
+test-proxy: bin/caddy ## clients through Caddy over TLS and HTTP/2, and through nginx if there is one
+	$(GO) test ./internal/proxytest -count=1 -args -proxy.caddy=$(CURDIR)/bin/caddy -proxy.nginx=$(shell command -v nginx)
+
 conformance/node_modules/.installed: conformance/package.json conformance/package-lock.json
 	cd conformance && npm ci --no-progress && touch node_modules/.installed
 
@@ -82,6 +91,7 @@ tidy-check:
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	cd internal/testtools && $(GO) mod tidy -diff && $(GO) mod verify
+	cd internal/testtools/caddy && $(GO) mod tidy -diff && $(GO) mod verify
 
 golden: ## write the golden files again; read the diff before committing it
 	$(GO) test ./wal ./segment ./internal/stream ./internal/manifest ./internal/checkpoint ./internal/bucket -run 'Golden|KeepTheirBytes' -update

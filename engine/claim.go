@@ -21,7 +21,6 @@ func (e *Engine) claim(ctx context.Context) error {
 	switch {
 	case err == nil:
 		t.phase.Store(int32(TierReady))
-		t.claimed = true
 		t.probed()
 		e.opts.Logger.Info("bucket claimed", "epoch", t.epoch)
 	case errors.Is(err, ErrBucket):

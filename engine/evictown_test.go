@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -12,7 +14,11 @@ import (
 // TestSegmentsLeaveTheDiskDuringAMerge: what may leave the disk does, also while
 // the merger is at work.
 func TestSegmentsLeaveTheDiskDuringAMerge(t *testing.T) {
-	o := Options{Dir: t.TempDir(), LogFileBytes: 64 << 10, MergeFanIn: 100, Tier: tierOptions(mem.New(time.Now))}
+	left := make(told, 1)
+	o := Options{
+		Dir: t.TempDir(), LogFileBytes: 64 << 10, MergeFanIn: 100, Tier: tierOptions(mem.New(time.Now)),
+		Logger: slog.New(left),
+	}
 	o.Tier.PublishEvery = time.Hour
 	e := mustOpen(t, o)
 	defer e.Close()
@@ -30,13 +36,31 @@ func TestSegmentsLeaveTheDiskDuringAMerge(t *testing.T) {
 	if err := e.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		state := e.manifest.State()
-		if len(state.Layers) == 1 && state.Layers[0].Segments[0].Place == manifest.PlaceRemote {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the segment stays: %+v", state.Layers)
-		}
+	select {
+	case <-left:
+	case <-time.After(20 * time.Second):
+	}
+	state := e.manifest.State()
+	if len(state.Layers) != 1 || state.Layers[0].Segments[0].Place != manifest.PlaceRemote {
+		t.Fatalf("the segment stays: %+v", state.Layers)
 	}
 }
+
+// told is a handler of log records that has room for one, and keeps it if the
+// record says that segments left the disk.
+type told chan struct{}
+
+func (told) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c told) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "segments left the disk" {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+func (c told) WithAttrs([]slog.Attr) slog.Handler { return c }
+func (c told) WithGroup(string) slog.Handler      { return c }

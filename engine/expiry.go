@@ -156,9 +156,9 @@ func (d *deadlines) Pop() any {
 }
 
 // lookAgain is when the sweep has to come back to a stream: when time alone
-// changes something about it, or if it is followed live when its use has to be logged, since a crash counts
-// the deadline from there. A lifetime of nothing is no reason to come back at
-// once, again and again.
+// changes something about it, or, if it is followed live, when its use has to be
+// logged, since a crash counts the deadline from there. A lifetime of nothing is
+// no reason to come back at once, again and again.
 func (e *Engine) lookAgain(l *local) int64 {
 	s := l.stream
 	at := s.NextDue()

@@ -232,7 +232,7 @@ func (e *Engine) sendState(ctx context.Context, p *pendingState) error {
 // has no other word of them.
 func published(s *manifest.State, objects []manifest.Object) manifest.State {
 	p := *s
-	p.Acts, p.Garbage, p.Clean = nil, nil, 0
+	p.Acts, p.Garbage = nil, nil
 	slices.SortFunc(objects, func(a, b manifest.Object) int { return cmp.Compare(a.ID, b.ID) })
 	p.Tier = manifest.Tier{Owner: s.Tier.Owner, Objects: objects, Doomed: slices.Clone(s.Tier.Doomed)}
 	for _, o := range s.Tier.Objects {

@@ -35,42 +35,45 @@ func (e *Engine) scrubber() {
 //
 // When a segment was read last is not kept across restarts: then its age counts.
 func (e *Engine) scrub() bool {
+	began := time.Now()
+	s, err := e.verifyOnDisk()
+	if s == nil || errors.Is(err, errScrubEnds) {
+		return false
+	}
+	if e.tier != nil {
+		e.scrubObject(s, err)
+	}
+	e.mu.Lock()
+	e.scrubbed[s.info.ID] = e.now()
+	e.mu.Unlock()
+	if err != nil {
+		e.damaged(err)
+	} else {
+		e.opts.Logger.Debug("segment verified", "path", s.path, "took", time.Since(began).Round(time.Millisecond))
+	}
+	return true
+}
+
+// verifyOnDisk verifies what the disk has of the segment that waits longest for
+// it, or gives nil if none is due. The segment is held no longer than that: what
+// comes after needs no file, and may wait long for the tierer.
+func (e *Engine) verifyOnDisk() (*segmentFile, error) {
 	e.mu.Lock()
 	s, since := e.oldestUnread()
 	if s == nil || e.now()-since < e.opts.ScrubEvery.Milliseconds() || e.stopping() {
 		e.mu.Unlock()
-		return false
+		return nil, nil
 	}
 	e.hold(s)
 	e.mu.Unlock()
-	began := time.Now()
-	r := &scrubReader{engine: e, from: s.file, began: began}
-	var err error
-	if s.far == nil {
-		_, err = segment.Verify(s.path, r, s.info.Bytes)
-	} else {
+	defer e.unholdSegment(s)
+	r := &scrubReader{engine: e, from: s.file, began: time.Now()}
+	if s.far != nil {
 		r.from = &farReader{far: s.far} // its blocks are the bucket's to keep
-		err = verifyEnds(s.path, r, s.info.Bytes)
+		return s, verifyEnds(s.path, r, s.info.Bytes)
 	}
-	e.unholdSegment(s) // the object needs no file, and may wait long for the tierer
-	over := !errors.Is(err, errScrubEnds)
-	if over && e.tier != nil {
-		e.scrubObject(s, err)
-	}
-	e.mu.Lock()
-	if over {
-		e.scrubbed[s.info.ID] = e.now()
-	}
-	e.mu.Unlock()
-	switch {
-	case !over:
-		return false
-	case err != nil:
-		e.damaged(err)
-	default:
-		e.opts.Logger.Debug("segment verified", "path", s.path, "took", time.Since(began).Round(time.Millisecond))
-	}
-	return true
+	_, err := segment.Verify(s.path, r, s.info.Bytes)
+	return s, err
 }
 
 // oldestUnread is the segment that was not read for the longest time, and since

@@ -72,7 +72,6 @@ type tier struct {
 	rotten sync.Map // segment id → engine time when to mend what the disk has of it
 
 	// The rest is of whoever holds Engine.tiering, but for the atomics.
-	claimed   bool
 	epoch     uint64
 	etag      string // of the head
 	published publication
@@ -236,14 +235,12 @@ func (e *Engine) Tier() error {
 	for {
 		more, err := e.stepTier(e.ctx)
 		if err != nil {
-			if !errors.Is(err, manifest.ErrFailed) && t.claimed {
+			if !errors.Is(err, manifest.ErrFailed) {
 				t.phase.CompareAndSwap(int32(TierReady), int32(TierFailing))
 			}
 			return err
 		}
-		if t.claimed {
-			t.phase.CompareAndSwap(int32(TierFailing), int32(TierReady))
-		}
+		t.phase.CompareAndSwap(int32(TierFailing), int32(TierReady))
 		if !more || e.stopping() {
 			return nil
 		}
@@ -256,10 +253,8 @@ func (e *Engine) stepTier(ctx context.Context) (more bool, err error) {
 	switch TierPhase(t.phase.Load()) {
 	case TierFenced:
 		return false, nil
-	default:
-		if !t.claimed {
-			return true, e.claim(ctx)
-		}
+	case TierStarting, TierRefused:
+		return true, e.claim(ctx)
 	}
 	state := e.manifest.State()
 	due := e.publicationDue(&state)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tailrace/internal/objstore"
+	"tailrace/internal/objstore/faultobj"
 	"tailrace/internal/objstore/mem"
 	"tailrace/internal/stream"
 	"tailrace/internal/vfs/memfs"
@@ -121,6 +122,32 @@ func (f *tierFixture) audited() Audit {
 		f.t.Fatalf("audit: %+v, %v", a, err)
 	}
 	return a
+}
+
+// faulty puts faults between the store and its bucket.
+func (f *tierFixture) faulty() *faultobj.Bucket {
+	instant := func(context.Context, time.Duration) error { return nil }
+	b := faultobj.New(f.bucket, 1, instant)
+	set := f.set
+	f.set = func(o *Options) {
+		if set != nil {
+			set(o)
+		}
+		o.Tier.Bucket = b
+	}
+	return b
+}
+
+// withoutCaches makes every read of history a request.
+func withoutCaches(o *Options) {
+	o.BlockCacheBytes, o.Tier.CacheBytes = 1, 4096
+}
+
+// restoreInto restores what was published, elsewhere.
+func (f *tierFixture) restoreInto() (*memfs.FS, error) {
+	disk := memfs.New()
+	_, err := RestoreFromBucket(context.Background(), BucketRestore{FS: disk, To: "store", Bucket: f.bucket, Rand: f.rng.Uint64})
+	return disk, err
 }
 
 func TestHistoryMovesToTheBucket(t *testing.T) {

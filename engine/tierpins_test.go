@@ -160,19 +160,17 @@ func TestEvictedFilesGoWhileAScrubWaitsForTheTierer(t *testing.T) {
 	f, all := startFull(t, 100)
 	f.clock.advance(time.Hour)
 	f.tiering.Lock() // as a Tier does that has much to send
-	done := make(chan bool)
-	go func() { done <- f.scrub() }()
-	time.Sleep(100 * time.Millisecond) // it verifies, and comes to the lock
+	// What is left of a scrub after this begins with the lock.
+	if s, err := f.verifyOnDisk(); s == nil || err != nil {
+		t.Fatalf("scrubbed %v, %v", s, err)
+	}
 	f.evictAll()
-	for deadline := time.Now().Add(5 * time.Second); f.leftOver() > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Errorf("%d evicted files stay while a scrub waits", f.leftOver())
-			break
-		}
+	if n := f.leftOver(); n > 0 {
+		t.Errorf("%d evicted files stay while a scrub waits", n)
 	}
 	f.tiering.Unlock()
-	if !<-done {
-		t.Error("nothing was scrubbed")
+	if !f.scrub() {
+		t.Error("nothing is left to scrub")
 	}
 	f.same(all)
 	f.Close()

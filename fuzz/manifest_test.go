@@ -120,8 +120,6 @@ func manifestEdit(c *choices, s manifest.State) manifest.Edit {
 		return manifest.Extend{Act: a.ID, Outputs: outputs(s.NextID)}
 	case 2:
 		return manifest.Removed{Files: s.Garbage[:c.below(len(s.Garbage)+1)]}
-	case 3:
-		return manifest.Shut{Seq: s.Checkpoint.Seq + uint64(c.below(9))}
 	}
 	e := manifest.Commit{Act: a.ID}
 	to := s.Checkpoint
@@ -280,7 +278,7 @@ func TestManifestsOfEveryShapeAreRead(t *testing.T) {
 func FuzzManifest(f *testing.F) {
 	s := manifest.State{NextID: 9, Garbage: []manifest.File{{ID: 3, Kind: manifest.FileDelta}}}
 	f.Add(append([]byte{manifestRaw}, manifest.AppendState(nil, &s)...))
-	f.Add(append([]byte{manifestRaw}, manifest.AppendEdits(nil, manifest.Extend{Act: 1, Outputs: []manifest.File{{ID: 2, Kind: 1}}}, manifest.Shut{Seq: 4})...))
+	f.Add(append([]byte{manifestRaw}, manifest.AppendEdits(nil, manifest.Extend{Act: 1, Outputs: []manifest.File{{ID: 2, Kind: 1}}}, manifest.Abort{Act: 4})...))
 	f.Add(append([]byte{manifestRaw}, manifest.Current{Number: 1}.Append(nil)...))
 	r := newRand(1)
 	for shape := range manifestShapes {

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 
 	"tailrace/internal/frame"
@@ -193,6 +194,7 @@ func readSegment(t testing.TB, data []byte) (right bool) {
 	if verifyErr == nil && dumpErr != nil {
 		t.Fatalf("verify accepts what dump calls %v", dumpErr)
 	}
+	readEnds(t, b, verifyErr)
 	readErr := readRuns(t, b, want)
 	if err := segmentRefusal(readErr); err != nil {
 		t.Fatal(err)
@@ -206,6 +208,21 @@ func readSegment(t testing.TB, data []byte) (right bool) {
 		t.Fatalf("reading %d bytes allocated %d", len(b), used)
 	}
 	return verifyErr == nil
+}
+
+// readEnds lists a file as one without blocks, and a segment without its blocks.
+func readEnds(t testing.TB, b []byte, verifyErr error) {
+	t.Helper()
+	dump := func(b []byte) error { return segment.DumpEnds(io.Discard, bytes.NewReader(b), int64(len(b))) }
+	if err := dump(b); err == nil && verifyErr == nil || segmentRefusal(err) != nil {
+		t.Fatalf("a segment is listed as one without blocks: %v", err)
+	}
+	if s, err := segment.Open("x.seg", bytes.NewReader(b), int64(len(b))); err == nil {
+		err = dump(slices.Concat(b[:segment.HeaderBytes], b[s.BlocksEnd():]))
+		if segmentRefusal(err) != nil || err != nil && verifyErr == nil {
+			t.Fatalf("verify accepts (%v) what the listing of its ends calls %v", verifyErr, err)
+		}
+	}
 }
 
 // segmentAllocMax is what reading any small segment may allocate, beside a

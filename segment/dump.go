@@ -50,22 +50,9 @@ func (d *dumper) dump() {
 		d.footer()
 	}
 	d.blocks()
-	if opened == nil {
-		return
+	if opened != nil {
+		d.pages()
 	}
-	for i, ref := range opened.refs {
-		d.printf("page of the run index at %d\n", ref.pos)
-		d.printf("  %d bytes, from stream %d\n", ref.len, ref.first)
-		opened.runsOf(i, nil, func(r Run, err error) bool {
-			if err != nil {
-				d.fault(err)
-				return false
-			}
-			d.run(&r)
-			return true
-		})
-	}
-	d.printf("end at %d\n", d.size)
 }
 
 func (d *dumper) header() bool {
@@ -167,6 +154,23 @@ func (d *dumper) parts(b *Block) {
 		}
 		d.printf(", crc %08x, %s\n", p.crc, excerpt(b.content[p.at:p.at+p.bytes]))
 	}
+}
+
+// pages lists the runs of a segment that was opened.
+func (d *dumper) pages() {
+	for i, ref := range d.from.refs {
+		d.printf("page of the run index at %d\n", ref.pos)
+		d.printf("  %d bytes, from stream %d\n", ref.len, ref.first)
+		d.from.runsOf(i, nil, func(r Run, err error) bool {
+			if err != nil {
+				d.fault(err)
+				return false
+			}
+			d.run(&r)
+			return true
+		})
+	}
+	d.printf("end at %d\n", d.size)
 }
 
 func (d *dumper) run(r *Run) {

@@ -1,14 +1,8 @@
 package server
 
 import (
-	"fmt"
-	"io"
-	"net"
-	"strings"
 	"testing"
 	"time"
-
-	"tailrace/engine"
 )
 
 // patch changes a stream.
@@ -30,49 +24,6 @@ func (f *fixture) three(name string, headers ...string) {
 	f.create(name, "first", append(headers, text)...)
 	f.append(name, "2econ", text)
 	f.append(name, "third", text)
-}
-
-// Reads from before the start are refused, wherever a read comes from, and told
-// where the stream begins now. Reads of the beginning get what is left.
-func TestReadsOfWhatWasTrimmedAreRefused(t *testing.T) {
-	both(t, func(t *testing.T, driver func(*setup)) {
-		f := start(t, driver)
-		f.three("a")
-		f.do("GET", root+"a", "").want(t, 200).wantHeaders(t, "Stream-Earliest-Offset:")
-		f.patch("a", "Stream-Trim: "+token(10)).want(t, 204).
-			wantHeaders(t, "Stream-Next-Offset: "+token(30), "Stream-Earliest-Offset: "+token(10), "Stream-Closed:", "Content-Type:", "ETag:")
-		for _, query := range []string{"?offset=%s", "?live=long-poll&offset=%s", "?live=sse&offset=%s", "?live=sse&ids=true&offset=%s"} {
-			for _, from := range []int{0, 1, 9} {
-				f.do("GET", root+"a"+fmt.Sprintf(query, token(from)), "").wantError(t, 410, "offset_trimmed").
-					wantHeaders(t, "Stream-Earliest-Offset: "+token(10), "Stream-Next-Offset:", "ETag:")
-			}
-		}
-		for _, query := range []string{"", "?offset=-1", "?offset=0", "?offset=" + token(10), "?live=long-poll&offset=-1", "?live=long-poll&offset=" + token(10)} {
-			r := f.do("GET", root+"a"+query, "").want(t, 200).
-				wantHeaders(t, "Stream-Earliest-Offset: "+token(10), "Stream-Next-Offset: "+token(30))
-			if r.body != "2econthird" {
-				t.Errorf("%q reads %q", query, r.body)
-			}
-		}
-		for _, from := range []string{"-1", token(10)} {
-			if data, _, ctl := f.follow("a?offset=" + from).next(); data != "2econthird" || ctl.Next != token(30) {
-				t.Errorf("an event from %s is %q up to %s", from, data, ctl.Next)
-			}
-		}
-		f.do("GET", root+"a?offset=now", "").want(t, 200).wantHeaders(t, "Stream-Next-Offset: "+token(30), "Stream-Earliest-Offset: "+token(10))
-		f.do("HEAD", root+"a", "").want(t, 200).wantHeaders(t, "Stream-Earliest-Offset: "+token(10), "Stream-Next-Offset: "+token(30))
-
-		// From inside of an append the read begins with that append.
-		f.patch("a", "Stream-Trim: "+token(15)).want(t, 204).wantHeaders(t, "Stream-Earliest-Offset: "+token(15))
-		if r := f.do("GET", root+"a", "").want(t, 200); r.body != "2econthird" {
-			t.Errorf("from inside an append: %q", r.body)
-		}
-
-		// Of a stream that is gone nothing else is told.
-		f.create("fork", "", fork("a")...)
-		f.do("DELETE", root+"a", "").want(t, 204)
-		f.do("GET", root+"a?offset="+token(0), "").wantError(t, 410, "gone").wantHeaders(t, "Stream-Earliest-Offset:")
-	})
 }
 
 // A change does what it names and leaves the rest, works again and again, and
@@ -171,19 +122,6 @@ func TestALifetimeThatIsChangedCountsAnew(t *testing.T) {
 	f.patch("a", "Stream-TTL: 50").wantError(t, 404, "not_found")
 }
 
-// A read that is refused is no use of the stream, however it was to be read.
-func TestRefusedReadsAreNoUse(t *testing.T) {
-	for _, live := range []string{"", "&live=long-poll", "&live=sse"} {
-		f := start(t)
-		f.three("a", "Stream-TTL: 100")
-		f.patch("a", "Stream-Trim: "+token(10)).want(t, 204)
-		f.clock.advance(60 * time.Second)
-		f.do("GET", root+"a?offset="+token(0)+live, "").wantError(t, 410, "offset_trimmed")
-		f.clock.advance(60 * time.Second)
-		f.do("HEAD", root+"a", "").want(t, 404)
-	}
-}
-
 // Policies drop by themselves: what is too much with the append, what is too old
 // with time.
 func TestPoliciesDropTheFront(t *testing.T) {
@@ -205,70 +143,6 @@ func TestPoliciesDropTheFront(t *testing.T) {
 	}
 }
 
-// What a stream has dropped, its forks go on to show if they did.
-func TestForksOfWhatIsTrimmed(t *testing.T) {
-	f := start(t)
-	f.three("a", "Stream-Retention-Age: 1000")
-	f.create("early", "", fork("a", "Stream-Fork-Offset: "+token(20))...)
-	f.patch("a", "Stream-Trim: "+token(20)).want(t, 204)
-	if got := f.content("early"); got != "first2econ" {
-		t.Errorf("a fork from before shows %q", got)
-	}
-	f.do("PUT", root+"n", "", fork("a", "Stream-Fork-Offset: "+token(19))...).wantError(t, 409, "fork_offset_trimmed")
-	f.create("late", "", fork("a")...)
-	f.do("HEAD", root+"late", "").want(t, 200).wantHeaders(t, "Stream-Earliest-Offset: "+token(20), "Stream-Retention-Age:")
-	f.do("GET", root+"late?offset="+token(19), "").wantError(t, 410, "offset_trimmed")
-	if got := f.content("late"); got != "third" {
-		t.Errorf("a fork from after shows %q", got)
-	}
-	f.patch("early", "Stream-Trim: "+token(10)).want(t, 204)
-	if got := f.content("early"); got != "2econ" {
-		t.Errorf("a fork that was trimmed shows %q", got)
-	}
-}
-
-// How a stream begins is asked for anew if it may have lost its front; what lies
-// at an offset may be kept, but not longer than the stream keeps it.
-func TestCachingOfWhatMayBeTrimmed(t *testing.T) {
-	f := start(t)
-	const shared = "Cache-Control: public, max-age=60, stale-while-revalidate=300"
-	cached := func(target, want string) *response {
-		t.Helper()
-		return f.do("GET", root+target, "").want(t, 200).wantHeaders(t, want)
-	}
-	f.three("plain")
-	f.three("bytes", "Stream-Retention-Bytes: 1000")
-	f.three("day", "Stream-Retention-Age: 86400")
-	f.three("short", "Stream-Retention-Age: 100")
-	f.three("second", "Stream-Retention-Age: 1", "Stream-TTL: 1000")
-	for _, begin := range []string{"", "?offset=-1", "?offset=0", "?offset=-1&live=long-poll"} {
-		cached("plain"+begin, shared)
-		cached("bytes"+begin, "Cache-Control: no-cache")
-		cached("day"+begin, "Cache-Control: no-cache")
-		cached("short"+begin, "Cache-Control: no-cache")
-	}
-	at := "?offset=" + token(10)
-	cached("plain"+at, shared)
-	cached("bytes"+at, shared)
-	cached("day"+at, shared)
-	cached("short"+at, "Cache-Control: public, max-age=60, stale-while-revalidate=40")
-	cached("second"+"?offset="+token(30), "Cache-Control: public, max-age=1")
-
-	// A tag is that of what was sent: it holds until the front is trimmed.
-	tag := f.do("GET", root+"bytes", "").Header.Get("ETag")
-	f.do("GET", root+"bytes", "", "If-None-Match: "+tag).want(t, 304).wantHeaders(t, "Cache-Control: no-cache")
-	f.patch("bytes", "Stream-Trim: "+token(10)).want(t, 204)
-	if r := f.do("GET", root+"bytes", "", "If-None-Match: "+tag).want(t, 200); r.body != "2econthird" {
-		t.Errorf("got %q", r.body)
-	}
-	f.patch("plain", "Stream-Trim: "+token(10)).want(t, 204)
-	tag = cached("plain", "Cache-Control: no-cache").Header.Get("ETag")
-	f.do("GET", root+"plain", "", "If-None-Match: "+tag).want(t, 304).wantHeaders(t, "Stream-Earliest-Offset: "+token(10))
-	if other := cached("plain"+at, shared).Header.Get("ETag"); other != tag {
-		t.Errorf("the same range has the tags %s and %s", tag, other)
-	}
-}
-
 // A change is told when it is durable, and reads wait for that as well.
 func TestChangesAreDurableBeforeTheyAreTold(t *testing.T) {
 	both(t, func(t *testing.T, driver func(*setup)) {
@@ -285,164 +159,5 @@ func TestChangesAreDurableBeforeTheyAreTold(t *testing.T) {
 		release()
 		changer.read("PATCH").want(t, 204)
 		reader.read("GET").wantError(t, 410, "offset_trimmed")
-	})
-}
-
-// Who has all there is loses nothing by a trim to the tail, and hears of nothing.
-func TestATrimToTheTailDisturbsNobodyThere(t *testing.T) {
-	both(t, func(t *testing.T, driver func(*setup)) {
-		f := start(t, driver, endless)
-		f.three("a")
-		s := f.follow("a?offset=-1")
-		s.next()
-		f.awaitPark("a")
-		poll := f.poll("a?offset=" + token(30))
-		f.awaitPark("a")
-		f.patch("a", "Stream-Trim: now").want(t, 204)
-		poll.wantNothing()
-		f.append("a", "fresh", text)
-		if data, _, ctl := s.next(); data != "fresh" || ctl.Next != token(40) {
-			t.Errorf("the next event is %q up to %s", data, ctl.Next)
-		}
-		if r := poll.read("GET").want(t, 200); r.body != "fresh" {
-			t.Errorf("woke with %q", r.body)
-		}
-		if n := f.server.Stats().Dropped["trimmed"]; n != 0 {
-			t.Errorf("%d readers were given up", n)
-		}
-		// Nor is there anything to wait for before.
-		poll = f.poll("a?offset=-1")
-		poll.read("GET").want(t, 200)
-	})
-}
-
-// overtake appends to a stream and trims what it appended before anybody can see
-// it.
-func (f *fixture) overtake(name string) {
-	f.t.Helper()
-	held, release := f.holdCommits(false)
-	writer := f.dial().send(f.request("POST", root+name, "missed", text))
-	f.awaitWait(name, methodPost)
-	await(f.t, "a commit", held)
-	changer := f.dial().send(f.request("PATCH", root+name, "", "Stream-Trim: now"))
-	f.awaitWait(name, methodPatch)
-	release()
-	writer.read("POST").want(f.t, 204)
-	changer.read("PATCH").want(f.t, 204)
-}
-
-// Who waits and is overtaken by a trim is told, and is not given what comes after
-// what it has missed.
-func TestWhoIsOvertakenByATrimIsTold(t *testing.T) {
-	both(t, func(t *testing.T, driver func(*setup)) {
-		f := start(t, driver, endless)
-		f.three("a")
-		poll := f.poll("a?offset=" + token(30))
-		f.awaitPark("a")
-		var all []*sseClient
-		for range 3 {
-			s := f.follow("a?offset=-1")
-			s.next()
-			f.awaitPark("a")
-			all = append(all, s)
-		}
-		f.overtake("a")
-		f.append("a", "after", text)
-		poll.read("GET").wantError(t, 410, "offset_trimmed").wantHeaders(t, "Stream-Earliest-Offset: "+token(41))
-		for _, s := range all {
-			if e, err := s.events.Next(); err == nil || err == io.EOF || isTimeout(err) {
-				t.Errorf("after what is trimmed comes %+v, error %v", e, err)
-			}
-		}
-		f.do("GET", root+"a?live=sse&offset="+token(30), "").wantError(t, 410, "offset_trimmed")
-		if n := f.server.Stats().Dropped["trimmed"]; n != 3 {
-			t.Errorf("%d readers were given up", n)
-		}
-	})
-}
-
-// A reader that takes its time gets all up to some place, and is then told that
-// what follows is no more. It never gets what comes after a gap.
-func TestLaggardsNeverSkipWhatIsTrimmed(t *testing.T) {
-	both(t, func(t *testing.T, driver func(*setup)) {
-		f := start(t, driver, endless, func(u *setup) {
-			u.engine.LogFileBytes, u.engine.MemoryBytes = 16<<20, 1<<30
-			u.server.SlowTimeout = patience
-		})
-		f.create("a", "", text)
-		slow := f.follow("a?offset=-1")
-		slow.conn.(*net.TCPConn).SetReadBuffer(4096)
-		f.awaitPark("a")
-		const parts, size = 60, 256 << 10
-		for i := range parts {
-			f.append("a", strings.Repeat(string(rune('A'+i)), size), text)
-		}
-		f.patch("a", "Stream-Trim: now").want(t, 204)
-		f.append("a", "after", text)
-		got := 0
-		at := ""
-		for {
-			e, err := slow.events.Next()
-			if err != nil {
-				if err == io.EOF || isTimeout(err) {
-					t.Fatalf("the events end with %v", err)
-				}
-				break
-			}
-			if e.Type != "data" {
-				at = e.Data
-				continue
-			}
-			for data := e.Data; len(data) > 0; got++ {
-				if len(data) < size || data[:size] != strings.Repeat(string(rune('A'+got)), size) {
-					t.Fatalf("after %d appends come %.20q and %d bytes in all", got, data, len(data))
-				}
-				data = data[size:]
-			}
-		}
-		if got == parts {
-			t.Fatal("the kernel took it all")
-		}
-		next := token(got * (size + 5))
-		if !strings.Contains(at, next) && got > 0 {
-			t.Errorf("after %d appends the last place is %s", got, at)
-		}
-		f.do("GET", root+"a?live=sse&offset="+next, "").wantError(t, 410, "offset_trimmed")
-		waitFor(t, "the count", func() bool { return f.server.Stats().Dropped["trimmed"] == 1 })
-	})
-}
-
-// What a reader is to get from the disk can be gone when its turn comes.
-func TestEventsOfTheDiskCanBeTrimmed(t *testing.T) {
-	both(t, func(t *testing.T, driver func(*setup)) {
-		d := &diskReader{}
-		f := start(t, driver, onDisk(d), endless)
-		f.three("a")
-		reading, release := make(chan struct{}, 8), make(chan struct{})
-		d.onCold = func(engine.ReadRequest) {
-			reading <- struct{}{}
-			<-release
-		}
-		var all []*client
-		for range 3 {
-			all = append(all, f.dial().send(f.request("GET", root+"a?live=sse&offset="+token(0), "")))
-		}
-		await(t, "the reading", reading)
-		waitFor(t, "all readers", func() bool { return f.server.LiveReaders() == 3 })
-		f.patch("a", "Stream-Trim: "+token(20)).want(t, 204)
-		close(release)
-		for _, c := range all {
-			if e, err := c.sse().events.Next(); err == nil || err == io.EOF || isTimeout(err) {
-				t.Errorf("got %+v, error %v", e, err)
-			}
-		}
-		d.onCold = nil
-		if data, _, ctl := f.follow("a?offset=-1").next(); data != "third" || ctl.Next != token(30) {
-			t.Errorf("got %q up to %s", data, ctl.Next)
-		}
-		f.do("GET", root+"a?offset="+token(19), "").wantError(t, 410, "offset_trimmed")
-		if r := f.do("GET", root+"a", "").want(t, 200); r.body != "third" {
-			t.Errorf("read %q", r.body)
-		}
 	})
 }

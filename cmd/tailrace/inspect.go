@@ -16,6 +16,7 @@ import (
 var dumps = map[string]func(w io.Writer, r io.ReaderAt, size int64) error{
 	"wal":          wal.Dump,
 	"segment":      segment.Dump,
+	"index":        segment.DumpEnds,
 	"checkpoint":   checkpoint.Dump,
 	"manifest":     whole(manifest.Dump),
 	"bucket-head":  whole(bucket.DumpHead),
@@ -31,7 +32,7 @@ func inspect(args []string, stdout, stderr io.Writer) int {
 	}
 	dump, ok := dumps[rest[0]]
 	if !ok {
-		fmt.Fprintf(stderr, "tailrace: unknown kind %q: want wal, segment, manifest, checkpoint, bucket-head or bucket-state\nusage: %s\n", rest[0], f.Name())
+		fmt.Fprintf(stderr, "tailrace: unknown kind %q: want wal, segment, index, manifest, checkpoint, bucket-head or bucket-state\nusage: %s\n", rest[0], f.Name())
 		return exitUsage
 	}
 	if err := inspectFile(rest[1], stdout, dump); err != nil {

@@ -21,7 +21,7 @@ Usage:
   tailrace backup DEST [--data DIR]      copy a store, also while a server serves it
   tailrace restore SRC DIR               make a store of a backup
   tailrace restore --bucket URL DIR      make a store of what is in a bucket
-  tailrace inspect KIND FILE             print a file: wal, segment, manifest, checkpoint, bucket-head or bucket-state
+  tailrace inspect KIND FILE             print a file: wal, segment, index, manifest, checkpoint, bucket-head or bucket-state
   tailrace version                       print the version
   tailrace help                          print this text
 

@@ -74,7 +74,7 @@ func ParseHead(b []byte) (Head, error) {
 		return Head{}, corrupt(0, "head does not match its checksum")
 	}
 	for _, r := range [][2]int{{12, 16}, {76, 80}, {96, headCRCAt}} {
-		if at, ok := zeros(b, r[0], r[1]); !ok {
+		if at, ok := frame.Zeros(b, r[0], r[1]); !ok {
 			return Head{}, corrupt(at, "reserved bytes are not zero")
 		}
 	}
@@ -125,7 +125,7 @@ func ParseState(b []byte) (PublishedState, error) {
 		Store: [16]byte(b[16:32]), ID: le.Uint64(b[32:]), Written: int64(le.Uint64(b[40:])), Payload: b[stateHeader:],
 	}
 	for _, r := range [][2]int{{12, 16}, {56, stateCRCAt}} {
-		if at, ok := zeros(b, r[0], r[1]); !ok {
+		if at, ok := frame.Zeros(b, r[0], r[1]); !ok {
 			return PublishedState{}, corrupt(at, "reserved bytes are not zero")
 		}
 	}
@@ -153,17 +153,6 @@ func checkMagic(b []byte, magic, what string, length int) error {
 		return corrupt(int64(len(b)), what+" is cut short")
 	}
 	return nil
-}
-
-// zeros tells whether the bytes from one position to before another are zero,
-// and where the first is that is not.
-func zeros(b []byte, from, to int) (at int64, ok bool) {
-	for i := from; i < to; i++ {
-		if b[i] != 0 {
-			return int64(i), false
-		}
-	}
-	return 0, true
 }
 
 func corrupt(at int64, reason string) error {

@@ -34,3 +34,21 @@ func TestCorruptErrorNamesThePlace(t *testing.T) {
 		t.Errorf("Error = %q, want %q", got, want)
 	}
 }
+
+func TestZerosNamesTheFirstThatIsNot(t *testing.T) {
+	b := make([]byte, 40)
+	if at, ok := Zeros(b, 0, len(b)); !ok {
+		t.Errorf("of zeros, byte %d is said to be none", at)
+	}
+	for i := range b {
+		b[i] = 1
+		if at, ok := Zeros(b, 0, len(b)); ok || at != int64(i) {
+			t.Errorf("byte %d is not zero: found %d, %v", i, at, ok)
+		}
+		_, before := Zeros(b, 0, i)
+		if _, behind := Zeros(b, i+1, len(b)); !before || !behind {
+			t.Errorf("byte %d is not zero, and counts for those before %v, behind %v", i, before, behind)
+		}
+		b[i] = 0
+	}
+}

@@ -107,10 +107,4 @@ func (e Removed) apply(s *State) error {
 	return nil
 }
 
-func (e Shut) apply(s *State) error {
-	if e.Seq == 0 || e.Seq < s.Checkpoint.Seq {
-		return refused("the log ends at %d, before the checkpoint at %d", e.Seq, s.Checkpoint.Seq)
-	}
-	s.Clean = e.Seq
-	return nil
-}
+func (shut) apply(*State) error { return nil }

@@ -155,8 +155,6 @@ func TestEditThatDoesNotFollowIsRefused(t *testing.T) {
 		{"removed what never was", Removed{[]File{{17, FileSegment}}}, "not garbage"},
 		{"removed as another kind", Removed{[]File{{16, FileDelta}}}, "not garbage"},
 		{"removed twice", Removed{[]File{{16, FileSegment}, {16, FileSegment}}}, "after"},
-		{"shut without a log", Shut{}, "before the checkpoint"},
-		{"shut before the checkpoint", Shut{199}, "before the checkpoint"},
 	}
 	before := encoded(s)
 	for _, c := range cases {

@@ -10,8 +10,8 @@ import (
 // that take as few bytes as they can; a list is its length and its items. Each
 // state and each edit has one encoding.
 //
-//	state       next id, layers, checkpoint, acts, garbage, clean; and if there is
-//	            anything in them: parts, places, tier
+//	state       next id, layers, checkpoint, acts, garbage, 0; and if there is anything
+//	            in them: parts, places, tier
 //	layer       from, to, segments
 //	segment     id, level, first stream, last stream, bytes, raw bytes, runs, appends, created
 //	checkpoint  batch, seq, log file, log offset, at, snapshot, deltas, last stream
@@ -29,7 +29,7 @@ import (
 //	3 commit    act, removed ids, added layers, 1 and the checkpoint or 0
 //	4 abort     act
 //	5 removed   files
-//	6 shut      seq
+//	6 shut      seq: read and without meaning, not written any more
 //	7 parted    as commit, and then parts: some added segments have a start
 //	8 claim     owner (16 bytes)
 //	9 send      object
@@ -54,7 +54,7 @@ func AppendState(dst []byte, s *State) []byte {
 		return appendList(dst, a.Outputs, appendFile)
 	})
 	dst = appendList(dst, s.Garbage, appendFile)
-	dst = binary.AppendUvarint(dst, s.Clean)
+	dst = append(dst, 0)
 	return appendExtension(dst, s)
 }
 
@@ -68,7 +68,9 @@ func DecodeState(b []byte) (State, error) {
 		return Act{ID: d.uvarint(), Kind: ActKind(d.byte()), Outputs: decodeList(d, (*decoder).file)}
 	})
 	s.Garbage = decodeList(&d, (*decoder).file)
-	s.Clean = d.uvarint()
+	if d.byte() != 0 {
+		d.fail()
+	}
 	if len(d.b) > 0 {
 		d.extension(&s)
 	}
@@ -115,7 +117,7 @@ func DecodeEdits(b []byte) ([]Edit, error) {
 		case editRemoved:
 			all = append(all, Removed{decodeList(&d, (*decoder).file)})
 		case editShut:
-			all = append(all, Shut{d.uvarint()})
+			all = append(all, shut{d.uvarint()})
 		case editParted:
 			all = append(all, d.parted())
 		case editClaim, editSend, editSent, editPublish, editEvict, editCollected:
@@ -165,7 +167,7 @@ func (e Commit) encode(dst []byte) []byte {
 
 func (e Abort) encode(dst []byte) []byte   { return binary.AppendUvarint(dst, e.Act) }
 func (e Removed) encode(dst []byte) []byte { return appendList(dst, e.Files, appendFile) }
-func (e Shut) encode(dst []byte) []byte    { return binary.AppendUvarint(dst, e.Seq) }
+func (e shut) encode(dst []byte) []byte    { return binary.AppendUvarint(dst, e.seq) }
 
 func appendList[T any](dst []byte, list []T, item func([]byte, T) []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(list)))

@@ -71,7 +71,7 @@ func storeImage(t testing.TB) (m image, states []State) {
 	for _, group := range [][]Edit{
 		{Begin{8, ActMerge, []File{{9, FileSegment}}}, Begin{10, ActBackup, nil}},
 		{Commit{Act: 8, Remove: []uint64{2, 3, 6}, Add: []Layer{layerOf(0, 20, 9)}}},
-		{Commit{Act: 10}, Removed{[]File{{2, FileSegment}, {3, FileSegment}}}, Shut{300}},
+		{Commit{Act: 10}, Removed{[]File{{2, FileSegment}, {3, FileSegment}}}},
 	} {
 		mustAppend(t, two, group...)
 		states = append(states, two.State())

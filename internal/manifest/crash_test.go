@@ -51,16 +51,8 @@ func (w *life) load(fs vfs.FS) (*Loaded, error) {
 	if !l.Found || l.contents.Confirmed {
 		possible = []State{found} // from now on it stays
 	}
-	w.acked, w.other = found, nil
-	for _, s := range possible {
-		w.other = append(w.other, s, inUse(s))
-	}
+	w.acked, w.other = found, possible
 	return l, nil
-}
-
-func inUse(s State) State {
-	s.Clean = 0
-	return s
 }
 
 // open starts a process on the store.
@@ -74,7 +66,7 @@ func (w *life) open(fs vfs.FS) (*Manifest, error) {
 		return nil, err
 	}
 	if m.Settled() {
-		w.acked, w.other = inUse(w.acked), nil
+		w.other = nil
 	}
 	return m, nil
 }

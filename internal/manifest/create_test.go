@@ -17,7 +17,6 @@ func TestCreatedManifestHasWhatIsLive(t *testing.T) {
 	live := s
 	s.Acts = []Act{{ID: 5, Kind: ActBackup}}
 	s.Garbage = []File{{6, FileDelta}}
-	s.Clean = 30
 
 	fs := memfs.New()
 	if err := fs.MkdirAll("backup"); err != nil {

@@ -91,8 +91,8 @@ func dumpEdit(out io.Writer, e Edit) {
 		fmt.Fprintf(out, "  abort act %d\n", e.Act)
 	case Removed:
 		fmt.Fprintf(out, "  removed %v\n", e.Files)
-	case Shut:
-		fmt.Fprintf(out, "  shut, log ends at seq %d\n", e.Seq)
+	case shut:
+		fmt.Fprintf(out, "  shut, log ends at seq %d\n", e.seq)
 	default:
 		dumpTierEdit(out, e)
 	}
@@ -115,9 +115,6 @@ func dumpState(out io.Writer, s *State) {
 		fmt.Fprintf(out, "  garbage %v%s\n", f, pinned)
 	}
 	dumpTier(out, &s.Tier)
-	if s.Clean != 0 {
-		fmt.Fprintf(out, "  closed, log ends at seq %d\n", s.Clean)
-	}
 }
 
 func dumpLayer(out io.Writer, indent string, l Layer) {

@@ -2,8 +2,8 @@ package manifest
 
 import "fmt"
 
-// Edit is one change of a state: Begin, Extend, Commit, Abort, Removed, Shut, and
-// those about a bucket: Claim, Send, Sent, Publish, Evict, Collected.
+// Edit is one change of a state: Begin, Extend, Commit, Abort, Removed, and those
+// about a bucket: Claim, Send, Sent, Publish, Evict, Collected.
 type Edit interface {
 	kind() editKind
 	apply(s *State) error     // after an error s is of no use
@@ -108,15 +108,15 @@ type Removed struct {
 	Files []File // at least one, ids growing, none of them pinned
 }
 
-// Shut is the last edit of an owner that closes the store. Seq is the sequence
-// of the last frame of the log, at least 1.
-type Shut struct{ Seq uint64 }
+// shut said that the store was closed, and where the log ended. The first builds
+// wrote it, so it is read; the log knows its end by itself.
+type shut struct{ seq uint64 }
 
 func (Begin) kind() editKind   { return editBegin }
 func (Extend) kind() editKind  { return editExtend }
 func (Abort) kind() editKind   { return editAbort }
 func (Removed) kind() editKind { return editRemoved }
-func (Shut) kind() editKind    { return editShut }
+func (shut) kind() editKind    { return editShut }
 
 func (e Commit) kind() editKind {
 	for _, l := range e.Add {
@@ -142,7 +142,6 @@ func (s *State) Apply(e Edit) error {
 
 // apply is Apply on a state that may be thrown away.
 func (s *State) apply(e Edit) error {
-	s.Clean = 0
 	if err := e.apply(s); err != nil {
 		return fmt.Errorf("%v: %w", e.kind(), err)
 	}

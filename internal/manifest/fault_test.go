@@ -116,7 +116,7 @@ func TestClosedTakesNoEdits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := m.Append(Shut{1}); !errors.Is(err, ErrClosed) || errors.Is(err, ErrFailed) {
+	if err := m.Append(Abort{1}); !errors.Is(err, ErrClosed) || errors.Is(err, ErrFailed) {
 		t.Fatalf("an edit after the close: %v", err)
 	}
 }

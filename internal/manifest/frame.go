@@ -113,7 +113,7 @@ func ParseFrame(p []byte, store [16]byte) (FrameHeader, []byte, error) {
 		CRC:    le.Uint32(p[44:]),
 	}
 	end := frameHeaderBytes + h.Length
-	if at, ok := zeros(p, end, int(n)); !ok {
+	if at, ok := frame.Zeros(p, end, int(n)); !ok {
 		return FrameHeader{}, nil, corrupt(at, "padding is not zero", nil)
 	}
 	switch h.Kind {

@@ -189,9 +189,6 @@ func TestFullDiskAtEveryCall(t *testing.T) {
 		if err := w.clone().aftermath(mem); err != nil {
 			t.Fatalf("%v met a full disk, killed: %v", struck, err)
 		}
-		for _, s := range append([]State{w.acked}, w.other...) {
-			w.other = append(w.other, inUse(s)) // the clone has opened it
-		}
 		if err := w.aftermath(mem.Crash(nil, memfs.KeepNone)); err != nil {
 			t.Fatalf("%v met a full disk, power cut: %v", struck, err)
 		}

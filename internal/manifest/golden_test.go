@@ -26,7 +26,7 @@ func goldenImage(t testing.TB) (m image, last State) {
 		Begin{13, ActMerge, []File{{14, FileSegment}, {15, FileSegment}}},
 		Commit{Act: 13, Remove: []uint64{2, 3, 6}, Add: []Layer{parted}},
 		Send{Object{File: File{16, FileState}, Bytes: 160, CRC: 0x16161616}}, Sent{16}, Publish{16, []uint64{4, 7}, []uint64{2, 3}, 1_800_000_000_000},
-		Collected{[]uint64{3}}, Shut{300})
+		Collected{[]uint64{3}}, shut{300})
 	return fs.Snapshot(), one.State()
 }
 
@@ -104,7 +104,7 @@ func TestDumpShowsTheFault(t *testing.T) {
 		want   string
 		fails  bool
 	}{
-		{"whole", func(b []byte) []byte { return b }, "closed, log ends at seq 300", false},
+		{"whole", func(b []byte) []byte { return b }, "zeros up to", false},
 		{"header", func(b []byte) []byte { b[50] ^= 1; return b }, "header does not match its checksum", true},
 		{"group", func(b []byte) []byte { b[frames[2].at+65] ^= 1; return b }, "proves that one was here", true},
 		{"tail", func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, "torn tail", false},

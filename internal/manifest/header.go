@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"bytes"
 	"encoding/binary"
 
 	"tailrace/internal/frame"
@@ -47,10 +46,10 @@ func ParseHeader(p []byte) (Header, error) {
 		return Header{}, corrupt(0, "header does not match its checksum", nil)
 	}
 	h := Header{Store: [16]byte(p[16:32]), Number: le.Uint64(p[32:]), FirstSeq: le.Uint64(p[40:])}
-	if at, ok := zeros(p, 12, 16); !ok {
+	if at, ok := frame.Zeros(p, 12, 16); !ok {
 		return Header{}, corrupt(at, "reserved bytes are not zero", nil)
 	}
-	if at, ok := zeros(p, 48, headerCRCAt); !ok {
+	if at, ok := frame.Zeros(p, 48, headerCRCAt); !ok {
 		return Header{}, corrupt(at, "reserved bytes are not zero", nil)
 	}
 	if h.Number == 0 {
@@ -101,7 +100,7 @@ func ParseCurrent(p []byte) (Current, error) {
 		return Current{}, corrupt(0, "CURRENT does not match its checksum", nil)
 	}
 	for _, reserved := range [][2]int{{12, 16}, {52, 60}} {
-		if at, ok := zeros(p, reserved[0], reserved[1]); !ok {
+		if at, ok := frame.Zeros(p, reserved[0], reserved[1]); !ok {
 			return Current{}, corrupt(at, "reserved bytes are not zero", nil)
 		}
 	}
@@ -130,21 +129,4 @@ func checkMagic(p []byte, magic, what string, oldest, newest uint32, length int)
 		return corrupt(int64(len(p)), what+" is cut short", nil)
 	}
 	return nil
-}
-
-// zeros tells whether the bytes from one position to before another are zero,
-// and where the first is that is not.
-func zeros(p []byte, from, to int) (at int64, ok bool) {
-	part := p[from:to]
-	// All bytes are zero if the first is and each equals the one before it, which
-	// is a comparison at the speed of memory.
-	if len(part) == 0 || part[0] == 0 && bytes.Equal(part[1:], part[:len(part)-1]) {
-		return 0, true
-	}
-	for i, c := range part {
-		if c != 0 {
-			return int64(from + i), false
-		}
-	}
-	return 0, true
 }

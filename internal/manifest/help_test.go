@@ -133,8 +133,6 @@ func randomEdit(rng *rand.Rand, s State) Edit {
 			return begun(s, kind, slices.Repeat([]FileKind{FileIndex}, rng.IntN(4))...)
 		}
 		return begun(s, kind, kinds(rng.IntN(6))...)
-	case pick < 3:
-		return Shut{s.Checkpoint.Seq + 1 + rng.Uint64N(5)}
 	case pick < 6:
 		free := slices.DeleteFunc(slices.Clone(s.Garbage), func(f File) bool { return s.Pinned(f) || rng.IntN(4) == 0 })
 		if len(free) > 0 {

@@ -149,8 +149,8 @@ func (m *Manifest) fail(err error) error {
 	return m.err
 }
 
-// Close gives the manifest up. It writes nothing: Shut is the caller's to
-// append. Everything appended was durable before.
+// Close gives the manifest up. It writes nothing: everything appended was durable
+// before.
 func (m *Manifest) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

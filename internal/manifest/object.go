@@ -85,7 +85,7 @@ func (s Segment) OnDisk() File {
 // Detached is the state of a copy of the store that has all live files on its own
 // disk, and no bucket.
 func (s State) Detached() State {
-	s.Tier, s.Garbage, s.Acts, s.Clean = Tier{}, nil, nil, 0
+	s.Tier, s.Garbage, s.Acts = Tier{}, nil, nil
 	s.Layers = slices.Clone(s.Layers)
 	for i := range s.Layers {
 		l := &s.Layers[i]

@@ -22,7 +22,6 @@ func (l *Loaded) Open(o Options) (*Manifest, error) {
 	c := &l.contents
 	m := &Manifest{o: o, fs: l.fs, paths: l.paths, store: l.store, number: c.Number, seq: c.Seq}
 	state := c.State
-	state.Clean = 0 // from now on the store is in use
 	m.state.Store(&state)
 	m.settled.Store(c.Confirmed)
 	if l.Torn != nil {

@@ -150,7 +150,7 @@ func (c *Contents) end(b []byte, reason string) error {
 			return corrupt(c.Pos, fmt.Sprintf("%s; the frame at byte %d proves that one was here", reason, at), nil)
 		}
 	}
-	if _, clean := zeros(b, int(c.Pos), len(b)); !clean {
+	if _, clean := frame.Zeros(b, int(c.Pos), len(b)); !clean {
 		c.Torn = reason
 	}
 	return nil

@@ -17,10 +17,6 @@ type State struct {
 	Acts       []Act      // begun and not ended, by id
 	Garbage    []File     // not live, and not known to be gone from the medium; by id
 	Tier       Tier
-
-	// Clean is the sequence of the log's last frame if the store was closed and
-	// nothing happened since; 0 otherwise. A log that ends before it lost its end.
-	Clean uint64
 }
 
 // Layer is what one range of batches left: the appends of batches From+1 to To,

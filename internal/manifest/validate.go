@@ -158,8 +158,5 @@ func (s *State) validate() error {
 		use("garbage file", f.ID)
 		growing("garbage files", &garbage, f.ID)
 	}
-	if s.Clean != 0 && s.Clean < s.Checkpoint.Seq {
-		errs = append(errs, errors.New("the log was closed before the checkpoint"))
-	}
 	return errors.Join(errs...)
 }

@@ -237,10 +237,7 @@ func TestAttemptsHaveDeadlines(t *testing.T) {
 		}
 
 		ctx, cancel = context.WithCancel(t.Context())
-		go func() {
-			time.Sleep(time.Second)
-			cancel()
-		}()
+		time.AfterFunc(time.Second, cancel)
 		if err := s.ReadAt(ctx, "k", make([]byte, 1), 0); KindOf(err) != KindCanceled || !errors.Is(err, context.Canceled) {
 			t.Errorf("read of a client that left: %v, want canceled", err)
 		}

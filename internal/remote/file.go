@@ -74,27 +74,19 @@ func (f *File) within(p []byte, off int64) ([]byte, error) {
 	return p, nil
 }
 
-var errNegative = errors.New("negative offset")
-
-// cellReader reads through cells, or straight from the source if there are
-// none.
-type cellReader struct {
-	file *File
-	ctx  context.Context
-	ask  Ask
-}
-
-func (r *cellReader) ReadAt(p []byte, off int64) (int, error) {
-	p, end := r.file.within(p, off)
+// readAt lets read fill what of p is in the file, and counts it: what waited, or
+// failed, is a miss.
+func (f *File) readAt(p []byte, off int64, read func(p []byte, off int64) (n int, waited bool, err error)) (int, error) {
+	p, end := f.within(p, off)
 	if len(p) == 0 {
 		return 0, end
 	}
-	c := r.file.cache
+	c := f.cache
 	if err := c.enter(); err != nil {
 		return 0, err
 	}
 	defer c.running.Done()
-	n, waited, err := r.read(p, off)
+	n, waited, err := read(p, off)
 	c.mu.Lock()
 	if waited || err != nil {
 		c.stats.Misses++
@@ -107,6 +99,18 @@ func (r *cellReader) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return n, end
 }
+
+var errNegative = errors.New("negative offset")
+
+// cellReader reads through cells, or straight from the source if there are
+// none.
+type cellReader struct {
+	file *File
+	ctx  context.Context
+	ask  Ask
+}
+
+func (r *cellReader) ReadAt(p []byte, off int64) (int, error) { return r.file.readAt(p, off, r.read) }
 
 func (r *cellReader) read(p []byte, off int64) (n int, waited bool, err error) {
 	c := r.file.cache

@@ -16,34 +16,12 @@ type passReader struct {
 	at     int64 // where the window begins in the file
 }
 
-func (r *passReader) ReadAt(p []byte, off int64) (int, error) {
-	p, end := r.file.within(p, off)
-	if len(p) == 0 {
-		return 0, end
-	}
-	c := r.file.cache
-	if err := c.enter(); err != nil {
-		return 0, err
-	}
-	defer c.running.Done()
-	if r.ask.Fresh {
-		c.forgetRange(r.file, off, off+int64(len(p)))
-	}
-	n, waited, err := r.read(p, off)
-	c.mu.Lock()
-	if waited {
-		c.stats.Misses++
-	} else {
-		c.stats.Hits++
-	}
-	c.mu.Unlock()
-	if err != nil {
-		return n, err
-	}
-	return n, end
-}
+func (r *passReader) ReadAt(p []byte, off int64) (int, error) { return r.file.readAt(p, off, r.read) }
 
 func (r *passReader) read(p []byte, off int64) (n int, waited bool, err error) {
+	if r.ask.Fresh {
+		r.file.cache.forgetRange(r.file, off, off+int64(len(p)))
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ask.Fresh {

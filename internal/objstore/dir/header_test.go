@@ -1,9 +1,13 @@
 package dir
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"testing"
 	"time"
+
+	"tailrace/internal/frame"
 )
 
 // TestHeaderKeepsItsBytes holds version 1, byte for byte.
@@ -21,4 +25,30 @@ func TestHeaderKeepsItsBytes(t *testing.T) {
 	if h.etag() != `"0123456789abcdef"` {
 		t.Errorf("tag %s", h.etag())
 	}
+}
+
+// FuzzHeader decodes headers whose check is right, which nothing but it keeps from
+// the fields: what is taken has one encoding, and names a length that there can be.
+func FuzzHeader(f *testing.F) {
+	f.Add(header{size: 9, tag: 1, modified: time.Unix(1, 0), crc: 2}.encode())
+	f.Add(header{size: -1, tag: 1, modified: time.Unix(-1, 0)}.encode())
+	for _, at := range []int{0, 8, 10, 15} {
+		b := header{size: 9, modified: time.Unix(1, 0)}.encode()
+		b[at] ^= 2
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := decodeHeader(b); err == nil && len(b) != headerBytes {
+			t.Fatalf("%d bytes are a header", len(b))
+		}
+		if len(b) < headerBytes {
+			return
+		}
+		b = b[:headerBytes]
+		binary.LittleEndian.PutUint32(b[44:], frame.Checksum(b[:44]))
+		h, err := decodeHeader(b)
+		if err == nil && (h.size < 0 || !bytes.Equal(h.encode(), b)) {
+			t.Fatalf("%x is read as %+v, which is written as %x", b, h, h.encode())
+		}
+	})
 }
