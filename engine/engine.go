@@ -24,6 +24,7 @@ type Engine struct {
 	manifest *manifest.Manifest
 	loaded   *manifest.Loaded // until the log was scanned
 	blocks   *blockCache
+	meters   *meters
 	tier     *tier // or nil
 	ctx      context.Context
 	cancel   context.CancelFunc // ends what waits for the bucket
@@ -96,6 +97,7 @@ type Engine struct {
 	evictNow   chan struct{} // one token: something may leave the disk
 	stop       chan struct{}
 	ended      sync.WaitGroup
+	unmeasure  func() // no numbers are asked for after that
 }
 
 func newEngine(o Options) *Engine {
@@ -106,6 +108,7 @@ func newEngine(o Options) *Engine {
 		table:  stream.NewTable(stream.Limits{Streams: o.StreamsMax, ProducersPerStream: o.ProducersPerStreamMax}),
 		frames: newFrames(),
 		blocks: newBlockCache(o.BlockCacheBytes),
+		meters: newMeters(o.Metrics),
 		gates:  make(map[string]uint64),
 		shown:  make(map[manifest.File]int),
 		epoch:  1,
@@ -160,6 +163,7 @@ func Open(o Options) (*Engine, error) {
 	e.group = wal.NewGroup(log, wal.GroupOptions{
 		FirstBatch: e.durable + 1, Now: e.clockMS.Load, Manual: o.Manual, Hold: e.holdCommits,
 		StagedBytesMax: o.StagedBytesMax, Committed: e.committed, Failed: e.fail,
+		Metrics: o.Metrics,
 	})
 	if err := e.claimAtOpen(); err != nil {
 		err = errors.Join(fmt.Errorf("engine: open %s: %w", o.Dir, err), e.manifest.Close(), e.group.Close())
@@ -179,6 +183,7 @@ func Open(o Options) (*Engine, error) {
 			e.ended.Go(e.scrubber)
 		}
 	}
+	e.measure(time.Since(began))
 	o.Logger.Info("store opened", "dir", o.Dir, "streams", e.table.Len(), "records", recovery.Records,
 		"clean", recovery.Clean, "epoch", recovery.Epoch, "took", time.Since(began).Round(time.Millisecond))
 	return e, nil
@@ -188,6 +193,7 @@ func Open(o Options) (*Engine, error) {
 // method may be called meanwhile or afterwards.
 func (e *Engine) Close() error {
 	e.cancel()
+	e.unmeasure()
 	if !e.opts.Manual {
 		close(e.stop)
 		e.ended.Wait()

@@ -37,6 +37,7 @@ func (e *Engine) scrubber() {
 func (e *Engine) scrub() bool {
 	e.mu.Lock()
 	s, since := e.oldestUnread()
+	e.meters.scrubSince.Store(since)
 	if s == nil || e.now()-since < e.opts.ScrubEvery.Milliseconds() || e.stopping() {
 		e.mu.Unlock()
 		return false
@@ -44,6 +45,7 @@ func (e *Engine) scrub() bool {
 	e.hold(s)
 	e.mu.Unlock()
 	began := time.Now()
+	defer e.meters.scrubbing.begin()()
 	r := &scrubReader{engine: e, from: s.file, began: began}
 	var err error
 	if s.far == nil {
@@ -66,9 +68,10 @@ func (e *Engine) scrub() bool {
 	case !over:
 		return false
 	case err != nil:
+		e.meters.scrubDamaged.Inc()
 		e.damaged(err)
 	default:
-		e.opts.Logger.Debug("segment verified", "path", s.path, "took", time.Since(began).Round(time.Millisecond))
+		e.verified(s, began)
 	}
 	return true
 }
@@ -113,6 +116,7 @@ func (r *scrubReader) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := r.from.ReadAt(p, off)
 	r.bytes += int64(n)
+	e.meters.scrubBytes.Add(n)
 	if e.opts.Manual {
 		return n, err
 	}

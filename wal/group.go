@@ -116,6 +116,7 @@ type Group struct {
 	quit      chan struct{} // closed by Close
 	ended     chan struct{} // closed by the first failure
 	done      sync.WaitGroup
+	unmeasure func()         // no numbers are asked for after that
 	steps     sync.WaitGroup // the committer alone
 }
 
@@ -253,7 +254,7 @@ func (g *Group) Close() error {
 	if again {
 		return nil
 	}
-	g.meters.stop()
+	g.unmeasure()
 	close(g.quit)
 	g.steps.Wait()
 	if g.o.Manual {

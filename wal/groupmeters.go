@@ -16,13 +16,13 @@ var (
 	batchBytes   = meter.Histogram("tailrace_wal_batch_bytes", "bytes of the records of a commit", meter.Exponential(256, 4, 10))
 	queueWait    = meter.Histogram("tailrace_wal_queue_wait_seconds",
 		"how long the first record of a batch waited for the commit of it to begin: none in it waited longer", meter.Exponential(25e-6, 2, 18))
-	commits       = meter.Counter("tailrace_wal_commits_total", "batches made durable")
-	records       = meter.Counter("tailrace_wal_records_total", "records made durable")
+	commitCount   = meter.Counter("tailrace_wal_commits_total", "batches made durable")
+	recordCount   = meter.Counter("tailrace_wal_records_total", "records made durable")
 	commitRunning = meter.Gauge("tailrace_wal_commit_running_seconds", "how long the commit under way takes already, 0 while there is none")
 	stagedBytes   = meter.Gauge("tailrace_wal_staged_bytes", "bytes of records that wait to become durable")
 	stagedBatches = meter.Gauge("tailrace_wal_staged_batches", "batches that wait for their commit to begin")
 	spareWaits    = meter.Counter("tailrace_wal_preallocation_waits_total", "times that commits waited for the next log file to be made ready")
-	refused       = meter.Counter("tailrace_wal_refused_total", "records refused: busy, because too much waits; full, because the disk is full",
+	refusedCount  = meter.Counter("tailrace_wal_refused_total", "records refused: busy, because too much waits; full, because the disk is full",
 		meter.OneOf("reason", "busy", "full"))
 	diskFull = meter.Gauge("tailrace_wal_disk_full", "1 while the disk has no room for the next log file")
 )
@@ -34,14 +34,12 @@ type groupMeters struct {
 	spareWaits           uint64
 	busy, full           uint64    // records refused
 	began                time.Time // of the commit under way, or zero
-
-	stop func()
 }
 
 // measure begins to measure the group.
 func (g *Group) measure(set *metrics.Set) {
 	g.meters = groupMeters{records: batchRecords.Buckets(), bytes: batchBytes.Buckets(), wait: queueWait.Buckets()}
-	g.meters.stop = meter.Collect(set, func(r *meter.Reading) {
+	g.unmeasure = meter.Collect(set, func(r *meter.Reading) {
 		g.mu.Lock()
 		m, staged, batches, full := g.meters, g.staged, len(g.queue), g.full
 		recordsOf, bytesOf, waitOf := m.records.Clone(), m.bytes.Clone(), m.wait.Clone()
@@ -49,11 +47,11 @@ func (g *Group) measure(set *metrics.Set) {
 		r.Histogram(batchRecords, recordsOf)
 		r.Histogram(batchBytes, bytesOf)
 		r.Histogram(queueWait, waitOf)
-		r.Counter(commits, float64(m.commits))
-		r.Counter(records, float64(m.total))
+		r.Counter(commitCount, float64(m.commits))
+		r.Counter(recordCount, float64(m.total))
 		r.Counter(spareWaits, float64(m.spareWaits))
-		r.Counter(refused, float64(m.busy), "busy")
-		r.Counter(refused, float64(m.full), "full")
+		r.Counter(refusedCount, float64(m.busy), "busy")
+		r.Counter(refusedCount, float64(m.full), "full")
 		r.Gauge(stagedBytes, float64(staged))
 		r.Gauge(stagedBatches, float64(batches))
 		r.Gauge(diskFull, one(full))
