@@ -37,7 +37,7 @@ var (
 
 	tierCacheBytes    = meter.Gauge("tailrace_tier_cache_bytes", "parts of segments of the bucket that the disk has")
 	tierCacheBytesMax = meter.Gauge("tailrace_tier_cache_max_bytes", "the limit of tailrace_tier_cache_bytes")
-	tierCacheRequests = meter.Counter("tailrace_tier_cache_requests_total", "reads of parts of segments of the bucket: misses waited for a request",
+	tierCacheRequests = meter.Counter("tailrace_tier_cache_requests_total", "reads of parts of segments of the bucket: a miss needs a request",
 		meter.OneOf("result", "hit", "miss"))
 	tierCacheWaiting = meter.Gauge("tailrace_tier_cache_waiting", "reads of parts of segments that wait for the bucket")
 	fetchedBytes     = meter.Counter("tailrace_tier_fetched_bytes_total", "parts of segments that came from the bucket")

@@ -79,7 +79,7 @@ func (l *Files) giveUp(first uint64) (gone []logFile, err error) {
 	}
 	l.holds(cur.number)
 	l.meters.gone.AddInt64(int64(first - old))
-	l.o.Logger.Debug("wal: files given up", "first", first, "removed", len(gone), "kept", len(l.recycled))
+	l.o.Logger.Debug("wal: files given up", "first", first, "removed", len(gone), "recycled", len(l.recycled))
 	return gone, nil
 }
 
