@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -140,7 +141,8 @@ func (f *Family) check() error {
 func Exponential(first, times float64, n int) []float64 {
 	bounds := make([]float64, n)
 	for i := range bounds {
-		bounds[i] = first
+		// As people write it: 0.00016 and not 0.00016000000000000001.
+		bounds[i], _ = strconv.ParseFloat(strconv.FormatFloat(first, 'g', 12, 64), 64) // it can be read back
 		first *= times
 	}
 	return bounds
