@@ -59,7 +59,7 @@ var only = map[string][]string{
 	"github.com/RoaringBitmap/roaring/v2/roaring64": {"engine", "segment"},
 	"golang.org/x/sys/unix":                         {"internal/evloop"},
 	"github.com/spf13/pflag":                        {"cmd/tailrace"},
-	"github.com/VictoriaMetrics/metrics":           {"engine", "internal/meter", "wal"},
+	"github.com/VictoriaMetrics/metrics":            {"engine", "internal/meter", "wal"},
 	"github.com/dustin/go-humanize":                 {"cmd/tailrace"},
 	"github.com/aws":                                {"internal/objstore/s3"},
 }
