@@ -29,7 +29,6 @@ var planned = map[string]string{
 	"tailrace_connections":               "gauge",
 	"tailrace_live_readers":              "gauge",
 	"tailrace_dropped_total":             "counter reason",
-	"tailrace_auth_failures_total":       "counter",
 	"tailrace_internal_errors_total":     "counter",
 	"tailrace_corrupt_reads_total":       "counter",
 	"tailrace_project_stored_bytes":      "gauge project",

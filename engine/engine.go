@@ -108,7 +108,6 @@ func newEngine(o Options) *Engine {
 		table:  stream.NewTable(stream.Limits{Streams: o.StreamsMax, ProducersPerStream: o.ProducersPerStreamMax}),
 		frames: newFrames(),
 		blocks: newBlockCache(o.BlockCacheBytes),
-		meters: newMeters(o.Metrics),
 		gates:  make(map[string]uint64),
 		shown:  make(map[manifest.File]int),
 		epoch:  1,
@@ -116,6 +115,7 @@ func newEngine(o Options) *Engine {
 		removedSeen: math.MaxUint64, // what died before this process is looked for too
 		failed:      make(chan struct{}),
 		stop:        make(chan struct{}),
+		meters:      newMeters(o.Metrics),
 
 		coldGate: make(chan struct{}, coldReadsMax),
 		flushNow: make(chan struct{}, 1),

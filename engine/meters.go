@@ -19,8 +19,9 @@ var (
 	producerCount   = meter.Gauge("tailrace_producers", "producers that streams remember")
 	streamTextBytes = meter.Gauge("tailrace_stream_text_bytes", "names, content types and other texts of streams")
 	tableBytes      = meter.Gauge("tailrace_stream_table_bytes", "memory that streams take, but for their appends")
-	tableBytesMax   = meter.Gauge("tailrace_stream_table_max_bytes", "beyond so much new streams are refused as memory_full")
-	watcherCount    = meter.Gauge("tailrace_watchers", "readers that follow a stream live, as the engine sees them")
+	tableBytesMax   = meter.Gauge("tailrace_stream_table_max_bytes",
+		"beyond so much new streams are refused as memory_full")
+	watcherCount = meter.Gauge("tailrace_watchers", "readers that follow a stream live, as the engine sees them")
 
 	frameBytes    = meter.Gauge("tailrace_frame_bytes", "memory that appends take which no segment has yet")
 	frameBytesMax = meter.Gauge("tailrace_frame_max_bytes", "beyond so much commits wait for a flush")
@@ -30,27 +31,36 @@ var (
 	stagedOpsMax  = meter.Gauge("tailrace_staged_operations_max", "beyond so many, writes are refused as overloaded")
 	commitsHeld   = meter.Gauge("tailrace_commits_held", "1 while commits wait for a flush to make room in memory")
 
-	operationCount = meter.Counter("tailrace_operations_total", "operations put into the log, by kind", meter.OneOf("kind", operationNames[1:]...))
-	bodyBytes      = meter.Counter("tailrace_body_bytes_total", "bodies of creates and appends put into the log")
+	operationCount = meter.Counter("tailrace_operations_total",
+		"operations put into the log, by kind", meter.OneOf("kind", operationNames[1:]...))
+	bodyBytes = meter.Counter("tailrace_body_bytes_total", "bodies of creates and appends put into the log")
 
-	checkpointAge      = meter.Gauge("tailrace_checkpoint_age_seconds", "how long ago the last flush ended, or the store was opened")
-	checkpointLogFiles = meter.Gauge("tailrace_checkpoint_log_files", "log files that a start would replay something of")
-	segmentCount       = meter.Gauge("tailrace_segments", "segments, by where their blocks are", segmentPlaces)
-	segmentStored      = meter.Gauge("tailrace_segment_bytes", "bytes of segments, by where their blocks are", segmentPlaces)
-	layerCount         = meter.Gauge("tailrace_segment_layers", "layers of segments: places to look for what a stream has")
-	layerCountMax      = meter.Gauge("tailrace_segment_layers_late", "beyond so many layers merging is late, and considers nobody else")
-	garbageFiles       = meter.Gauge("tailrace_garbage_files", "files that nothing needs and that are not removed yet")
+	checkpointAge = meter.Gauge("tailrace_checkpoint_age_seconds",
+		"how long ago the last flush ended, or the store was opened")
+	checkpointLogFiles = meter.Gauge("tailrace_checkpoint_log_files",
+		"log files that a start would replay something of")
+	segmentCount  = meter.Gauge("tailrace_segments", "segments, by where their blocks are", segmentPlaces)
+	segmentStored = meter.Gauge("tailrace_segment_bytes",
+		"bytes of segments, by where their blocks are", segmentPlaces)
+	layerCount = meter.Gauge("tailrace_segment_layers",
+		"layers of segments: places to look for what a stream has")
+	layerCountMax = meter.Gauge("tailrace_segment_layers_late",
+		"beyond so many layers merging is late, and considers nobody else")
+	garbageFiles = meter.Gauge("tailrace_garbage_files", "files that nothing needs and that are not removed yet")
 
 	cacheRequests = meter.Counter("tailrace_block_cache_requests_total",
-		"blocks asked for: hit, miss, or joined, which waited for another who was loading it", meter.OneOf("result", "hit", "miss", "joined"))
+		"blocks asked for: hit, miss, or joined, which waited for another who was loading it",
+		meter.OneOf("result", "hit", "miss", "joined"))
 	cacheEvictions = meter.Counter("tailrace_block_cache_evictions_total", "blocks dropped to make room for others")
 	cacheBytes     = meter.Gauge("tailrace_block_cache_bytes", "decoded blocks in memory")
 	cacheBytesMax  = meter.Gauge("tailrace_block_cache_max_bytes", "the limit of tailrace_block_cache_bytes")
 	cacheBlocks    = meter.Gauge("tailrace_block_cache_blocks", "decoded blocks in memory")
 
-	damageCount  = meter.Counter("tailrace_damage_total", "times that stored bytes did not verify: reads, merges, sends and scrubs that met some")
+	damageCount = meter.Counter("tailrace_damage_total",
+		"times that stored bytes did not verify: reads, merges, sends and scrubs that met some")
 	openedIn     = meter.Gauge("tailrace_recovery_seconds", "how long the store took to open")
-	engineFailed = meter.Gauge("tailrace_engine_failed", "1 when nothing can become durable any more, and the process is about to end")
+	engineFailed = meter.Gauge("tailrace_engine_failed",
+		"1 when nothing can become durable any more, and the process is about to end")
 )
 
 // segmentPlaces: those in both places are whole on the disk and in the bucket.
@@ -111,7 +121,8 @@ func (e *Engine) readStreams(r *meter.Reading) {
 	counted, bodies, fromMemory := e.meters.operations, e.meters.bodyBytes, e.meters.memoryReads
 	now, checkpointAt := e.now(), e.checkpointAt
 	streamsNow, producersNow, text, table := e.table.Len(), e.producers, e.text, e.tableBytes()
-	watching, unflushed, framesNow, appends, ops := e.watching, e.unflushedBytes(), len(e.frames.byBatch), e.appends, e.stagedOps
+	watching, unflushed, framesNow := e.watching, e.unflushedBytes(), len(e.frames.byBatch)
+	appends, ops := e.appends, e.stagedOps
 	held, stuck := e.held != nil, e.flushStuck
 	files := e.lastMark.pos.File - min(e.checkpoint.WALFile, e.lastMark.pos.File) + 1
 	flushing, backingUp := time.Time{}, time.Time{}

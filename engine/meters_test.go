@@ -248,14 +248,16 @@ func TestNumbersAreWhatHappened(t *testing.T) {
 	}
 	seg := f.manifest.State().Layers[0].Segments[0]
 	check("flushed", map[string]float64{
-		`flushes_total{outcome="ok"}`: 1, "flush_seconds_count": 1, "flush_running_seconds": 0, "flush_written_bytes_total": float64(seg.Bytes),
-		"frame_bytes": 0, "frames": 0, `segments{place="disk"}`: 1, `segment_bytes{place="disk"}`: float64(seg.Bytes), "segment_layers": 1,
+		`flushes_total{outcome="ok"}`: 1, "flush_seconds_count": 1, "flush_running_seconds": 0,
+		"flush_written_bytes_total": float64(seg.Bytes),
+		"frame_bytes":               0, "frames": 0, `segments{place="disk"}`: 1, `segment_bytes{place="disk"}`: float64(seg.Bytes), "segment_layers": 1,
 		"checkpoint_age_seconds": 0, "tier_waiting_segments": 1, "tier_waiting_bytes": float64(seg.Bytes),
 	})
 	f.same(map[string]string{"a": "fourmoretail"})
 	f.same(map[string]string{"a": "fourmoretail"})
 	check("read from the disk", map[string]float64{
-		`reads_total{place="disk"}`: 2, `cold_read_seconds_count{place="disk"}`: 2, "cold_read_wait_seconds_count": 2, `cold_reads{place="disk"}`: 0,
+		`reads_total{place="disk"}`: 2, `cold_read_seconds_count{place="disk"}`: 2, "cold_read_wait_seconds_count": 2,
+		`cold_reads{place="disk"}`:                  0,
 		`block_cache_requests_total{result="miss"}`: 1, `block_cache_requests_total{result="hit"}`: 1, "block_cache_blocks": 1,
 		"cold_reads_waiting": 0, `cold_reads_max{place="disk"}`: coldReadsMax,
 	})
@@ -267,8 +269,8 @@ func TestNumbersAreWhatHappened(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("merged", map[string]float64{
-		`merges_total{outcome="ok"}`: 1, "merge_inputs_sum": 2, "merge_running_seconds": 0, "merge_kept_bytes_total": 13, "segment_layers": 1,
-		"garbage_files": 0,
+		`merges_total{outcome="ok"}`: 1, "merge_inputs_sum": 2, "merge_running_seconds": 0, "merge_kept_bytes_total": 13,
+		"segment_layers": 1, "garbage_files": 0,
 	})
 	if n := page(t, set)["tailrace_garbage_removed_total"]; n < 2 {
 		t.Errorf("%v files were removed", n)
@@ -286,7 +288,8 @@ func TestNumbersAreWhatHappened(t *testing.T) {
 	}
 	f.same(map[string]string{"a": "fourmoretail!"})
 	check("read from the bucket", map[string]float64{
-		`reads_total{place="bucket"}`: 1, `cold_read_seconds_count{place="bucket"}`: 1, `tier_cache_requests_total{result="miss"}`: 2, "damage_total": 0,
+		`reads_total{place="bucket"}`: 1, `cold_read_seconds_count{place="bucket"}`: 1,
+		`tier_cache_requests_total{result="miss"}`: 2, "damage_total": 0,
 	})
 	_, stop := mustWatch(t, f.Engine, "a")
 	check("followed", map[string]float64{"watchers": 1})
@@ -298,12 +301,16 @@ func TestNumbersAreWhatHappened(t *testing.T) {
 	if _, err := f.Backup(t.Context(), "kept", nil); err == nil {
 		t.Fatal("a backup was made over another")
 	}
-	check("backed up", map[string]float64{`backups_total{outcome="ok"}`: 1, `backups_total{outcome="error"}`: 1, "backup_running_seconds": 0})
+	check("backed up", map[string]float64{
+		`backups_total{outcome="ok"}`: 1, `backups_total{outcome="error"}`: 1, "backup_running_seconds": 0,
+	})
 	f.clock.advance(8 * 24 * time.Hour)
 	if f.Now(); !f.scrub() {
 		t.Fatal("nothing was due")
 	}
-	check("verified", map[string]float64{`scrub_segments_total{outcome="ok"}`: 1, `scrub_segments_total{outcome="damaged"}`: 0, "scrub_running_seconds": 0})
+	check("verified", map[string]float64{
+		`scrub_segments_total{outcome="ok"}`: 1, `scrub_segments_total{outcome="damaged"}`: 0, "scrub_running_seconds": 0,
+	})
 	if n := page(t, set)["tailrace_scrub_oldest_age_seconds"]; n < 8*24*3600 {
 		t.Errorf("the oldest was read %v s ago", n)
 	}
@@ -363,7 +370,8 @@ func whatGoesOn(t *testing.T) {
 // TestPageIsReadWhileTheStoreWorks is for the race detector.
 func TestPageIsReadWhileTheStoreWorks(t *testing.T) {
 	set := metrics.NewSet()
-	o := Options{FS: memfs.New(), Dir: "store", LogFileBytes: 64 << 10, BodyBytesMax: 8 << 10, FlushBytes: 16 << 10, MergeFanIn: 2, Metrics: set}
+	o := Options{FS: memfs.New(), Dir: "store", LogFileBytes: 64 << 10, BodyBytesMax: 8 << 10}
+	o.FlushBytes, o.MergeFanIn, o.Metrics = 16<<10, 2, set
 	e := mustOpen(t, o)
 	ctx, cancel := context.WithCancel(t.Context())
 	var readers sync.WaitGroup

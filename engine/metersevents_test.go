@@ -233,8 +233,8 @@ func TestEventsAreAsDeclared(t *testing.T) {
 			declared[e.message] = e
 		}
 	}
-	for _, message := range []string{"store opened", "bucket claimed", "wal: open", "wal: rotated", "wal: files given up", "flushed", "merged", "segment sent",
-		"state published", "segments left the disk", "garbage removed", "objects deleted", "backup made", "segment verified"} {
+	for _, message := range []string{"store opened", "bucket claimed", "wal: open", "wal: rotated", "wal: files given up", "flushed", "merged",
+		"segment sent", "state published", "segments left the disk", "garbage removed", "objects deleted", "backup made", "segment verified"} {
 		if len(heard.of(message)) == 0 {
 			t.Errorf("%q was not to be heard", message)
 		}

@@ -16,29 +16,41 @@ import (
 var (
 	outcomes = meter.OneOf("outcome", "ok", "error")
 
-	flushCount   = meter.Counter("tailrace_flushes_total", "flushes that ended; one that is given up because the store is closed is none", outcomes)
-	flushSeconds = meter.Histogram("tailrace_flush_seconds", "how long flushes took that ended well", meter.Exponential(1e-3, 4, 9))
+	flushCount = meter.Counter("tailrace_flushes_total",
+		"flushes that ended; one that is given up because the store is closed is none", outcomes)
+	flushSeconds = meter.Histogram("tailrace_flush_seconds",
+		"how long flushes took that ended well", meter.Exponential(1e-3, 4, 9))
 	flushedBytes = meter.Counter("tailrace_flush_written_bytes_total", "segments that flushes wrote")
-	flushRunning = meter.Gauge("tailrace_flush_running_seconds", "how long the flush under way takes already, 0 while there is none")
-	flushStuck   = meter.Gauge("tailrace_flush_failing", "1 while the last flush failed: it is tried again, and writes are refused when memory is full")
+	flushRunning = meter.Gauge("tailrace_flush_running_seconds",
+		"how long the flush under way takes already, 0 while there is none")
+	flushStuck = meter.Gauge("tailrace_flush_failing",
+		"1 while the last flush failed: it is tried again, and writes are refused when memory is full")
 
-	mergeCount   = meter.Counter("tailrace_merges_total", "merges that ended; one that is given up because the store is closed is none", outcomes)
-	mergeSeconds = meter.Histogram("tailrace_merge_seconds", "how long merges took that ended well, their rests included", meter.Exponential(1e-2, 4, 9))
-	mergeInputs  = meter.Histogram("tailrace_merge_inputs", "layers that a merge read", meter.Exponential(1, 2, 6))
-	mergeRead    = meter.Counter("tailrace_merge_read_bytes_total", "what merges had to look at, not compressed")
-	mergeKept    = meter.Counter("tailrace_merge_kept_bytes_total", "what of it somebody shows, not compressed: the rest is gone")
+	mergeCount = meter.Counter("tailrace_merges_total",
+		"merges that ended; one that is given up because the store is closed is none", outcomes)
+	mergeSeconds = meter.Histogram("tailrace_merge_seconds",
+		"how long merges took that ended well, their rests included", meter.Exponential(1e-2, 4, 9))
+	mergeInputs = meter.Histogram("tailrace_merge_inputs", "layers that a merge read", meter.Exponential(1, 2, 6))
+	mergeRead   = meter.Counter("tailrace_merge_read_bytes_total", "what merges had to look at, not compressed")
+	mergeKept   = meter.Counter("tailrace_merge_kept_bytes_total",
+		"what of it somebody shows, not compressed: the rest is gone")
 	mergeWritten = meter.Counter("tailrace_merge_written_bytes_total", "segments that merges wrote")
-	mergeRunning = meter.Gauge("tailrace_merge_running_seconds", "how long the merge under way takes already, 0 while there is none")
+	mergeRunning = meter.Gauge("tailrace_merge_running_seconds",
+		"how long the merge under way takes already, 0 while there is none")
 
 	garbageRemoved = meter.Counter("tailrace_garbage_removed_total", "files removed that nothing needed any more")
 
-	scrubCount    = meter.Counter("tailrace_scrub_segments_total", "segments read and verified", meter.OneOf("outcome", "ok", "damaged"))
+	scrubCount = meter.Counter("tailrace_scrub_segments_total",
+		"segments read and verified", meter.OneOf("outcome", "ok", "damaged"))
 	scrubbedBytes = meter.Counter("tailrace_scrub_bytes_total", "bytes of segments read to verify them")
-	scrubRunning  = meter.Gauge("tailrace_scrub_running_seconds", "how long the segment being verified takes already, 0 while there is none")
-	scrubAge      = meter.Gauge("tailrace_scrub_oldest_age_seconds", "how long ago that segment was verified or made which waits longest, as of the last look")
+	scrubRunning  = meter.Gauge("tailrace_scrub_running_seconds",
+		"how long the segment being verified takes already, 0 while there is none")
+	scrubAge = meter.Gauge("tailrace_scrub_oldest_age_seconds",
+		"how long ago that segment was verified or made which waits longest, as of the last look")
 
 	backupCount   = meter.Counter("tailrace_backups_total", "backups that ended", outcomes)
-	backupRunning = meter.Gauge("tailrace_backup_running_seconds", "how long the backup under way takes already, 0 while there is none")
+	backupRunning = meter.Gauge("tailrace_backup_running_seconds",
+		"how long the backup under way takes already, 0 while there is none")
 )
 
 // maintenanceMeters are the numbers of what goes on beside requests.
@@ -63,12 +75,15 @@ type maintenanceMeters struct {
 
 func newMaintenanceMeters(set *metrics.Set) maintenanceMeters {
 	return maintenanceMeters{
-		flushOK: flushCount.In(set, "ok"), flushError: flushCount.In(set, "error"), flushTook: flushSeconds.In(set), flushed: flushedBytes.In(set),
-		mergeOK: mergeCount.In(set, "ok"), mergeError: mergeCount.In(set, "error"), mergeTook: mergeSeconds.In(set), inputs: mergeInputs.In(set),
+		flushOK: flushCount.In(set, "ok"), flushError: flushCount.In(set, "error"),
+		flushTook: flushSeconds.In(set), flushed: flushedBytes.In(set),
+		mergeOK: mergeCount.In(set, "ok"), mergeError: mergeCount.In(set, "error"),
+		mergeTook: mergeSeconds.In(set), inputs: mergeInputs.In(set),
 		read: mergeRead.In(set), kept: mergeKept.In(set), written: mergeWritten.In(set), merging: new(running),
 		removed: garbageRemoved.In(set),
-		scrubOK: scrubCount.In(set, "ok"), scrubDamaged: scrubCount.In(set, "damaged"), scrubBytes: scrubbedBytes.In(set),
-		scrubbing: new(running), scrubSince: new(atomic.Int64),
+		scrubOK: scrubCount.In(set, "ok"), scrubDamaged: scrubCount.In(set, "damaged"),
+		scrubBytes: scrubbedBytes.In(set),
+		scrubbing:  new(running), scrubSince: new(atomic.Int64),
 		backupOK: backupCount.In(set, "ok"), backupError: backupCount.In(set, "error"),
 	}
 }
@@ -96,7 +111,8 @@ func (e *Engine) report(what string, bytes int64, took time.Duration, attributes
 	if took >= reportTime || bytes >= reportBytes {
 		level = slog.LevelInfo
 	}
-	e.opts.Logger.Log(context.Background(), level, what, append(attributes, "bytes", bytes, "took", took.Round(time.Millisecond))...)
+	attributes = append(attributes, "bytes", bytes, "took", took.Round(time.Millisecond))
+	e.opts.Logger.Log(context.Background(), level, what, attributes...)
 }
 
 // flushed takes note of a flush that ended well.
@@ -117,8 +133,8 @@ func (e *Engine) merged(m *merge, removed int) {
 	e.meters.read.AddInt64(m.plan.bytes)
 	e.meters.kept.AddInt64(m.kept)
 	e.meters.written.AddInt64(bytes)
-	e.report("merged", bytes, took, "level", m.plan.level, "layers", len(m.plan.inputs), "segments", removed, "into", len(m.done),
-		"read", m.plan.bytes, "kept", m.kept)
+	e.report("merged", bytes, took, "level", m.plan.level, "layers", len(m.plan.inputs), "segments", removed,
+		"into", len(m.done), "read", m.plan.bytes, "kept", m.kept)
 }
 
 func bytesOfSegments(all []manifest.Segment) (n int64) {

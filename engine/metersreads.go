@@ -12,15 +12,20 @@ import (
 // What is measured of reads. One that goes on from the disk to the bucket counts
 // for both.
 var (
-	readCount = meter.Counter("tailrace_reads_total", "reads of streams, by where they asked for bytes", meter.OneOf("place", "memory", "disk", "bucket"))
+	readCount = meter.Counter("tailrace_reads_total",
+		"reads of streams, by where they asked for bytes", meter.OneOf("place", "memory", "disk", "bucket"))
 
-	coldReadSeconds = meter.Histogram("tailrace_cold_read_seconds", "how long reads took that memory did not serve, without waiting for their turn",
+	coldReadSeconds = meter.Histogram("tailrace_cold_read_seconds",
+		"how long reads took that memory did not serve, without waiting for their turn",
 		meter.Exponential(50e-6, 2, 18), coldPlaces)
-	coldWaitSeconds = meter.Histogram("tailrace_cold_read_wait_seconds", "how long reads from the disk waited for their turn",
+	coldWaitSeconds = meter.Histogram("tailrace_cold_read_wait_seconds",
+		"how long reads from the disk waited for their turn",
 		meter.Exponential(10e-6, 4, 10))
 	coldReads    = meter.Gauge("tailrace_cold_reads", "reads under way that memory did not serve", coldPlaces)
-	coldReadsTop = meter.Gauge("tailrace_cold_reads_max", "the limit of tailrace_cold_reads: beyond it reads of the disk wait, and those of the bucket are refused", coldPlaces)
-	coldWaiting  = meter.Gauge("tailrace_cold_reads_waiting", "reads of the disk that wait for their turn")
+	coldReadsTop = meter.Gauge("tailrace_cold_reads_max",
+		"the limit of tailrace_cold_reads: beyond it reads of the disk wait, and those of the bucket are refused",
+		coldPlaces)
+	coldWaiting = meter.Gauge("tailrace_cold_reads_waiting", "reads of the disk that wait for their turn")
 )
 
 var coldPlaces = meter.OneOf("place", "disk", "bucket")

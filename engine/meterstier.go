@@ -14,42 +14,57 @@ import (
 // What is measured of the bucket, beside TierStats. Without a bucket only the first
 // of these are there.
 var (
-	sendCount      = meter.Counter("tailrace_tier_segments_sent_total", "segments sent to the bucket")
-	sendSeconds    = meter.Histogram("tailrace_tier_send_seconds", "how long it took to send a segment", meter.Exponential(1e-2, 4, 8))
-	sendRunning    = meter.Gauge("tailrace_tier_send_running_seconds", "how long the segment being sent takes already, 0 while there is none")
+	sendCount   = meter.Counter("tailrace_tier_segments_sent_total", "segments sent to the bucket")
+	sendSeconds = meter.Histogram("tailrace_tier_send_seconds",
+		"how long it took to send a segment", meter.Exponential(1e-2, 4, 8))
+	sendRunning = meter.Gauge("tailrace_tier_send_running_seconds",
+		"how long the segment being sent takes already, 0 while there is none")
 	publishCount   = meter.Counter("tailrace_tier_publications_total", "states published that a restore finds")
-	publishRunning = meter.Gauge("tailrace_tier_publication_running_seconds", "how long the publication under way takes already, 0 while there is none")
-	evictCount     = meter.Counter("tailrace_tier_segments_evicted_total", "segments that left the disk")
-	deleteCount    = meter.Counter("tailrace_tier_objects_deleted_total", "objects deleted from the bucket")
-	tierPhase      = meter.Gauge("tailrace_tier_phase", "1 for how it stands between the store and its bucket", meter.OneOf("phase", tierPhases()...))
-	tierWaiting    = meter.Gauge("tailrace_tier_waiting_segments", "segments that are not in the bucket yet")
-	waitingBytes   = meter.Gauge("tailrace_tier_waiting_bytes", "bytes of segments that are not in the bucket yet")
-	localNow       = meter.Gauge("tailrace_tier_local_bytes", "bytes of segments that are whole on the disk")
-	localMax       = meter.Gauge("tailrace_tier_local_max_bytes", "what segments may take on the disk; from three quarters of it on, they leave the disk")
-	bucketBytes    = meter.Gauge("tailrace_tier_bucket_bytes", "bytes of segments that are in the bucket, on the disk too or not")
-	doomedCount    = meter.Gauge("tailrace_tier_doomed_objects", "objects that wait to be deleted")
+	publishRunning = meter.Gauge("tailrace_tier_publication_running_seconds",
+		"how long the publication under way takes already, 0 while there is none")
+	evictCount  = meter.Counter("tailrace_tier_segments_evicted_total", "segments that left the disk")
+	deleteCount = meter.Counter("tailrace_tier_objects_deleted_total", "objects deleted from the bucket")
+	tierPhase   = meter.Gauge("tailrace_tier_phase",
+		"1 for how it stands between the store and its bucket", meter.OneOf("phase", tierPhases()...))
+	tierWaiting  = meter.Gauge("tailrace_tier_waiting_segments", "segments that are not in the bucket yet")
+	waitingBytes = meter.Gauge("tailrace_tier_waiting_bytes", "bytes of segments that are not in the bucket yet")
+	localNow     = meter.Gauge("tailrace_tier_local_bytes", "bytes of segments that are whole on the disk")
+	localMax     = meter.Gauge("tailrace_tier_local_max_bytes",
+		"what segments may take on the disk; from three quarters of it on, they leave the disk")
+	bucketBytes = meter.Gauge("tailrace_tier_bucket_bytes",
+		"bytes of segments that are in the bucket, on the disk too or not")
+	doomedCount = meter.Gauge("tailrace_tier_doomed_objects", "objects that wait to be deleted")
 
-	coveredAge       = meter.Gauge("tailrace_tier_missing_seconds", "how old what a restore would give is, 0 if nothing was written since, -1 if not known")
+	coveredAge = meter.Gauge("tailrace_tier_missing_seconds",
+		"how old what a restore would give is, 0 if nothing was written since, -1 if not known")
 	missingBytes     = meter.Gauge("tailrace_tier_missing_bytes", "what a restore would miss, at most")
-	unavailableCount = meter.Counter("tailrace_tier_unavailable_reads_total", "reads that the bucket did not serve, answered storage_unavailable")
-	lostObjects      = meter.Counter("tailrace_tier_lost_objects_total", "times that an object was not there, or not what it should be")
-	reserveHeld      = meter.Gauge("tailrace_tier_reserve_held", "1 while there is space kept to move segments off a full disk")
+	unavailableCount = meter.Counter("tailrace_tier_unavailable_reads_total",
+		"reads that the bucket did not serve, answered storage_unavailable")
+	lostObjects = meter.Counter("tailrace_tier_lost_objects_total",
+		"times that an object was not there, or not what it should be")
+	reserveHeld = meter.Gauge("tailrace_tier_reserve_held",
+		"1 while there is space kept to move segments off a full disk")
 
 	tierCacheBytes    = meter.Gauge("tailrace_tier_cache_bytes", "parts of segments of the bucket that the disk has")
 	tierCacheBytesMax = meter.Gauge("tailrace_tier_cache_max_bytes", "the limit of tailrace_tier_cache_bytes")
-	tierCacheRequests = meter.Counter("tailrace_tier_cache_requests_total", "reads of parts of segments of the bucket: a miss needs a request",
+	tierCacheRequests = meter.Counter("tailrace_tier_cache_requests_total",
+		"reads of parts of segments of the bucket: a miss needs a request",
 		meter.OneOf("result", "hit", "miss"))
 	tierCacheWaiting = meter.Gauge("tailrace_tier_cache_waiting", "reads of parts of segments that wait for the bucket")
 	fetchedBytes     = meter.Counter("tailrace_tier_fetched_bytes_total", "parts of segments that came from the bucket")
 
-	tierRequests = meter.Counter("tailrace_tier_requests_total", "attempts at the bucket, by operation and what came of them, of those that occurred",
-		meter.OneOf("op", objstore.OpPut, objstore.OpReadAt, objstore.OpHead, objstore.OpDelete, objstore.OpList), meter.OneOf("outcome", requestOutcomes()...))
-	tierRetries   = meter.Counter("tailrace_tier_retries_total", "attempts at the bucket that were not the first of their call")
+	tierRequests = meter.Counter("tailrace_tier_requests_total",
+		"attempts at the bucket, by operation and what came of them, of those that occurred",
+		meter.OneOf("op", objstore.OpPut, objstore.OpReadAt, objstore.OpHead, objstore.OpDelete, objstore.OpList),
+		meter.OneOf("outcome", requestOutcomes()...))
+	tierRetries = meter.Counter("tailrace_tier_retries_total",
+		"attempts at the bucket that were not the first of their call")
 	tierSent      = meter.Counter("tailrace_tier_sent_bytes_total", "bodies that the bucket accepted")
 	tierReceived  = meter.Counter("tailrace_tier_received_bytes_total", "bytes of reads that the bucket served")
 	tierInFlight  = meter.Gauge("tailrace_tier_requests_in_flight", "attempts at the bucket under way", tierDirections)
 	tierQueue     = meter.Gauge("tailrace_tier_requests_waiting", "calls that wait to ask the bucket", tierDirections)
-	tierInFlights = meter.Gauge("tailrace_tier_requests_in_flight_max", "the limit of tailrace_tier_requests_in_flight, which follows what the bucket bears", tierDirections)
+	tierInFlights = meter.Gauge("tailrace_tier_requests_in_flight_max",
+		"the limit of tailrace_tier_requests_in_flight, which follows what the bucket bears", tierDirections)
 )
 
 var tierDirections = meter.OneOf("direction", "read", "write")
@@ -83,7 +98,8 @@ type tierMeters struct {
 
 func newTierMeters(set *metrics.Set) tierMeters {
 	return tierMeters{
-		sent: sendCount.In(set), sendTook: sendSeconds.In(set), sending: new(running), publications: publishCount.In(set), publishing: new(running),
+		sent: sendCount.In(set), sendTook: sendSeconds.In(set), sending: new(running),
+		publications: publishCount.In(set), publishing: new(running),
 		evicted: evictCount.In(set), erased: deleteCount.In(set),
 	}
 }
@@ -144,7 +160,8 @@ func (e *Engine) segmentSent(seg *manifest.Segment, began time.Time) {
 // published takes note of a state that a restore finds.
 func (e *Engine) published(p *pendingState) {
 	e.meters.publications.Inc()
-	e.report("state published", p.object.Bytes, e.meters.publishing.took(), "state", p.object.ID, "batch", p.state.Checkpoint.Batch)
+	e.report("state published", p.object.Bytes, e.meters.publishing.took(),
+		"state", p.object.ID, "batch", p.state.Checkpoint.Batch)
 }
 
 // segmentsLeft takes note of segments that left the disk.

@@ -13,16 +13,21 @@ import (
 // record.
 var (
 	batchRecords = meter.Histogram("tailrace_wal_batch_records", "records of a commit", meter.Exponential(1, 2, 14))
-	batchBytes   = meter.Histogram("tailrace_wal_batch_bytes", "bytes of the records of a commit", meter.Exponential(256, 4, 10))
-	queueWait    = meter.Histogram("tailrace_wal_queue_wait_seconds",
-		"how long the first record of a batch waited for the commit of it to begin: none in it waited longer", meter.Exponential(25e-6, 2, 18))
+	batchBytes   = meter.Histogram("tailrace_wal_batch_bytes",
+		"bytes of the records of a commit", meter.Exponential(256, 4, 10))
+	queueWait = meter.Histogram("tailrace_wal_queue_wait_seconds",
+		"how long the first record of a batch waited for the commit of it to begin: none in it waited longer",
+		meter.Exponential(25e-6, 2, 18))
 	commitCount   = meter.Counter("tailrace_wal_commits_total", "batches made durable")
 	recordCount   = meter.Counter("tailrace_wal_records_total", "records made durable")
-	commitRunning = meter.Gauge("tailrace_wal_commit_running_seconds", "how long the commit under way takes already, 0 while there is none")
+	commitRunning = meter.Gauge("tailrace_wal_commit_running_seconds",
+		"how long the commit under way takes already, 0 while there is none")
 	stagedBytes   = meter.Gauge("tailrace_wal_staged_bytes", "bytes of records that wait to become durable")
 	stagedBatches = meter.Gauge("tailrace_wal_staged_batches", "batches that wait for their commit to begin")
-	spareWaits    = meter.Counter("tailrace_wal_preallocation_waits_total", "times that commits waited for the next log file to be made ready")
-	refusedCount  = meter.Counter("tailrace_wal_refused_total", "records refused: busy, because too much waits; full, because the disk is full",
+	spareWaits    = meter.Counter("tailrace_wal_preallocation_waits_total",
+		"times that commits waited for the next log file to be made ready")
+	refusedCount = meter.Counter("tailrace_wal_refused_total",
+		"records refused: busy, because too much waits; full, because the disk is full",
 		meter.OneOf("reason", "busy", "full"))
 	diskFull = meter.Gauge("tailrace_wal_disk_full", "1 while the disk has no room for the next log file")
 )

@@ -119,7 +119,9 @@ func TestNumbersAreWhatHappened(t *testing.T) {
 	if rec.Records == 0 {
 		t.Fatalf("nothing was there: %+v", rec)
 	}
-	wantNumbers(t, set, map[string]float64{"recovery_records": float64(rec.Records), "recovery_files": float64(rec.Files), "recovery_clean": 1})
+	wantNumbers(t, set, map[string]float64{
+		"recovery_records": float64(rec.Records), "recovery_files": float64(rec.Files), "recovery_clean": 1,
+	})
 }
 
 // TestNumbersOfAGroupThatRuns: commits have times, and nothing waits in the end.
@@ -165,7 +167,9 @@ func TestNumbersShowAFullDiskAndAFailure(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantNumbers(t, set, map[string]float64{"disk_full": 1, `refused_total{reason="full"}`: 1, `refused_total{reason="busy"}`: 0, "failed": 0})
+	wantNumbers(t, set, map[string]float64{
+		"disk_full": 1, `refused_total{reason="full"}`: 1, `refused_total{reason="busy"}`: 0, "failed": 0,
+	})
 	mem.SetCapacity(-1)
 	if err := g.Allocate(); err != nil {
 		t.Fatal(err)

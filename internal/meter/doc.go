@@ -3,7 +3,8 @@
 // labels it may have; the metrics page, its documentation and the tests of both
 // come from that.
 //
-//	var flushes = meter.Counter("tailrace_flushes_total", "flushes that ended, by outcome", meter.OneOf("outcome", "ok", "error"))
+//	var flushes = meter.Counter("tailrace_flushes_total", "flushes that ended",
+//		meter.OneOf("outcome", "ok", "error"))
 //
 //	ok := flushes.In(set, "ok")   // once, when the owner is made
 //	ok.Inc()                      // where it happens
