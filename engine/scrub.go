@@ -37,7 +37,6 @@ func (e *Engine) scrubber() {
 func (e *Engine) scrub() bool {
 	e.mu.Lock()
 	s, since := e.oldestUnread()
-	e.meters.scrubSince.Store(since)
 	if s == nil || e.now()-since < e.opts.ScrubEvery.Milliseconds() || e.stopping() {
 		e.mu.Unlock()
 		return false
@@ -93,6 +92,7 @@ func (e *Engine) oldestUnread() (oldest *segmentFile, since int64) {
 		}
 	}
 	e.scrubbed = known // without segments that are gone
+	e.meters.scrubSince.Store(since)
 	return oldest, since
 }
 
