@@ -94,7 +94,8 @@ tidy-check:
 	cd internal/testtools/caddy && $(GO) mod tidy -diff && $(GO) mod verify
 
 golden: ## write the golden files again; read the diff before committing it
-	$(GO) test ./wal ./segment ./internal/stream ./internal/manifest ./internal/checkpoint ./internal/bucket -run 'Golden|KeepTheirBytes' -update
+	$(GO) test ./wal ./engine ./segment ./internal/stream ./internal/manifest ./internal/checkpoint ./internal/bucket -run 'Golden|KeepTheirBytes' -update
+	$(GO) test ./docs -run Golden -update
 
 crash: testtools ## a real process killed with -9, ROUNDS times under load and as often while idle, TIERROUNDS times with a bucket
 	$(GO) test ./internal/crashtest -run 'Kill|Idle' -v -timeout 3h \

@@ -256,6 +256,7 @@ func (e *Engine) endBackup(b *backup) error {
 	if err := e.manifest.Append(manifest.Commit{Act: act}); err != nil {
 		return err
 	}
+	e.meters.backupOK.Inc()
 	e.opts.Logger.Info("backup made", "to", b.to, "batch", b.report.Batch, "files", b.report.Files, "linked", b.report.Linked,
 		"bytes", b.report.Bytes, "copied", b.report.Copied, "took", time.Since(b.began).Round(time.Millisecond))
 	return e.letGo(b)
@@ -295,6 +296,7 @@ func (e *Engine) notHeld(upTo wal.Pos) wal.Pos {
 // failBackup gives a backup up. It is marked as unfinished, so what is left of
 // it does no harm if it cannot be removed.
 func (e *Engine) failBackup(b *backup, why error) error {
+	e.meters.backupError.Inc()
 	if b.copy != nil {
 		b.copy.close()
 	}

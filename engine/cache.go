@@ -28,6 +28,8 @@ type blockCache struct {
 	again   *list.List
 	held    int64 // bytes in again
 	loading map[blockKey]*blockLoad
+
+	hits, misses, joined, evicted uint64
 }
 
 type blockEntry struct {
@@ -60,11 +62,13 @@ func newBlockCache(max int64) *blockCache {
 func (c *blockCache) get(key blockKey, near bool, load func() (*segment.Block, error)) (*segment.Block, error) {
 	c.mu.Lock()
 	if at := c.entries[key]; at != nil {
+		c.hits++
 		block := c.hit(at)
 		c.mu.Unlock()
 		return block, nil
 	}
 	if l := c.loading[key]; l != nil {
+		c.joined++
 		c.mu.Unlock()
 		if near && !l.near {
 			return nil, remote.ErrNotCached
@@ -72,6 +76,7 @@ func (c *blockCache) get(key blockKey, near bool, load func() (*segment.Block, e
 		<-l.done
 		return l.block, l.err
 	}
+	c.misses++
 	l := &blockLoad{done: make(chan struct{}), near: near}
 	c.loading[key] = l
 	c.mu.Unlock()
@@ -120,6 +125,7 @@ func (c *blockCache) add(key blockKey, block *segment.Block) {
 		if from.Len() == 0 {
 			from = c.again
 		}
+		c.evicted++
 		c.remove(from.Back())
 	}
 }

@@ -65,6 +65,7 @@ func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
 		res.From = min(from, res.Tail)
 		var spans []span
 		if !e.plan(s, res.Next, res.Tail, &spans) {
+			e.meters.readMemory(false)
 			e.collect(s, &res, r.BytesMax)
 			res.finish()
 			e.mu.Unlock()
@@ -72,9 +73,9 @@ func (e *Engine) ReadCold(r ReadRequest) (ReadResult, Ticket) {
 		}
 		v := e.pin()
 		e.mu.Unlock()
-		e.coldGate <- struct{}{}
+		began := e.enterCold()
 		full, err := e.readSpans(near, v, spans, &r, &res)
-		<-e.coldGate
+		e.leaveCold(began)
 		if full, err = e.settleNear(full, err, &res); err != nil {
 			full, err = e.readFar(err, v, spans, &r, &res)
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"tailrace/internal/frame"
 	"tailrace/internal/manifest"
@@ -51,7 +52,7 @@ func (e *Engine) readFar(why error, v *version, spans []span, r *ReadRequest, re
 	}
 	select {
 	case e.farGate <- struct{}{}:
-		defer func() { <-e.farGate }()
+		defer e.leaveFar(time.Now())
 	default:
 		return false, errBusy
 	}

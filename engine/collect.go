@@ -52,7 +52,7 @@ func (e *Engine) deleteObjects(ctx context.Context, due []manifest.Doomed) error
 		if err := e.manifest.Append(manifest.Collected{IDs: gone}); err != nil {
 			return err
 		}
-		e.opts.Logger.Debug("objects deleted", "objects", len(gone))
+		e.objectsDeleted(len(gone))
 	}
 	return err
 }

@@ -97,6 +97,7 @@ func (e *Engine) stage(class wal.Class, rec *stream.Record) (*batchInfo, stream.
 	})
 	info.ops++
 	e.stagedOps++
+	e.meters.staged(rec)
 	if l.last != b.N {
 		l.last = b.N
 		info.touched = append(info.touched, l)

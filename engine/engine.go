@@ -24,6 +24,7 @@ type Engine struct {
 	manifest *manifest.Manifest
 	loaded   *manifest.Loaded // until the log was scanned
 	blocks   *blockCache
+	meters   *meters
 	tier     *tier // or nil
 	ctx      context.Context
 	cancel   context.CancelFunc // ends what waits for the bucket
@@ -99,6 +100,7 @@ type Engine struct {
 	diskNow    chan struct{} // one token: the disk has been written to
 	stop       chan struct{}
 	ended      sync.WaitGroup
+	unmeasure  func() // no numbers are asked for after that
 }
 
 func newEngine(o Options) *Engine {
@@ -118,6 +120,7 @@ func newEngine(o Options) *Engine {
 		removedSeen: math.MaxUint64, // what died before this process is looked for too
 		failed:      make(chan struct{}),
 		stop:        make(chan struct{}),
+		meters:      newMeters(o.Metrics),
 
 		coldGate: make(chan struct{}, coldReadsMax),
 		flushNow: make(chan struct{}, 1),
@@ -168,6 +171,7 @@ func Open(o Options) (*Engine, error) {
 	e.group = wal.NewGroup(log, wal.GroupOptions{
 		FirstBatch: e.durable + 1, Now: e.clockMS.Load, Manual: o.Manual, Hold: e.holdCommits,
 		StagedBytesMax: o.StagedBytesMax, Committed: e.committed, Failed: e.fail,
+		Metrics: o.Metrics,
 	})
 	if err := e.claimAtOpen(); err != nil {
 		err = errors.Join(fmt.Errorf("engine: open %s: %w", o.Dir, err), e.manifest.Close(), e.group.Close())
@@ -189,6 +193,7 @@ func Open(o Options) (*Engine, error) {
 			e.ended.Go(e.scrubber)
 		}
 	}
+	e.measure(time.Since(began))
 	o.Logger.Info("store opened", "dir", o.Dir, "streams", e.table.Len(), "records", recovery.Records,
 		"clean", recovery.Clean, "epoch", recovery.Epoch, "took", time.Since(began).Round(time.Millisecond))
 	return e, nil
@@ -198,6 +203,7 @@ func Open(o Options) (*Engine, error) {
 // method may be called meanwhile or afterwards.
 func (e *Engine) Close() error {
 	e.cancel()
+	e.unmeasure()
 	if !e.opts.Manual {
 		close(e.stop)
 		e.ended.Wait()

@@ -182,7 +182,7 @@ func (e *Engine) evictWith(ids []uint64, ends func(id uint64, to manifest.File) 
 		}
 		return e.abort(act.ID)
 	}
-	e.opts.Logger.Debug("segments left the disk", "segments", len(opened))
+	e.segmentsLeft(opened)
 	return e.sweepGarbage()
 }
 

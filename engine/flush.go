@@ -246,8 +246,7 @@ func (e *Engine) trimFlushed(f *flush) error {
 		return err
 	}
 	e.endFlush()
-	e.opts.Logger.Debug("flushed", "batch", f.end.batch, "streams", f.rows.count,
-		"bytes", f.segment.bytes, "snapshot", f.full, "took", time.Since(f.began).Round(time.Millisecond))
+	e.flushed(f)
 	return nil
 }
 
@@ -264,6 +263,7 @@ func (e *Engine) endFlush() {
 func (e *Engine) failFlush(f *flush, why error) error {
 	e.mu.Lock()
 	e.flushStuck = true
+	e.meters.flushError.Inc()
 	e.mu.Unlock()
 	if err := e.giveUpFlush(f); err != nil {
 		return err

@@ -95,6 +95,7 @@ func (e *Engine) sweepGarbage() error {
 			return nil
 		}
 	}
+	e.collected(len(gone))
 	err := e.manifest.Append(manifest.Removed{Files: gone})
 	if errors.Is(err, manifest.ErrNoSpace) && !errors.Is(err, manifest.ErrFailed) {
 		return nil // removing them again does no harm

@@ -46,6 +46,7 @@ func (e *Engine) beginMerge() bool {
 	}
 	m.next = func() (bool, error) { return true, e.openMerge(m) }
 	e.merge = m
+	e.meters.merging.begin()
 	return true
 }
 
@@ -230,8 +231,7 @@ func (e *Engine) commitMerge(m *merge) (bool, error) {
 		return false, err
 	}
 	e.endMerge(m)
-	e.opts.Logger.Debug("merged", "level", m.plan.level, "segments", len(commit.Remove), "into", len(m.done),
-		"bytes", m.plan.bytes, "kept", m.kept, "took", time.Since(m.began).Round(time.Millisecond))
+	e.merged(m, len(commit.Remove))
 	return false, e.sweepGarbage()
 }
 
@@ -239,6 +239,7 @@ func (e *Engine) endMerge(m *merge) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.merge = nil
+	e.meters.merging.end()
 	for i := range m.plan.inputs {
 		e.unhold(m.plan.inputs[i].segments...)
 	}
@@ -258,6 +259,7 @@ func (e *Engine) stepMerge() (more bool, err error) {
 	if err := e.giveUpMerge(m); err != nil {
 		return false, err
 	}
+	e.meters.mergeError.Inc()
 	if ce := new(frame.CorruptError); errors.As(err, &ce) {
 		e.damaged(err)
 		m.plan.blame(ce.Path, e.clockMS.Load())

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
+
 	"tailrace/internal/vfs"
 	"tailrace/segment"
 	"tailrace/wal"
@@ -121,6 +123,10 @@ type Options struct {
 	Rand   func() uint64 // salts of log files, identity of a new store
 	Logger *slog.Logger
 
+	// Metrics takes the numbers of the store; nil = nobody asks. It serves one open
+	// store at a time.
+	Metrics *metrics.Set
+
 	// Tier puts segments into a bucket; nil = all of the store is on the disk.
 	Tier *TierOptions
 
@@ -164,6 +170,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.BodyBytesMax, 16<<20)
 	setDefault(&o.StreamsMax, 10_000_000)
 	setDefault(&o.ProducersPerStreamMax, 10_000)
+	if o.offline {
+		o.Metrics = nil // it is open for a moment, and serves nobody
+	}
 	if o.Clock == nil {
 		o.Clock = NewSystemClock()
 	}
@@ -187,7 +196,7 @@ func setDefault[T int | int64 | time.Duration](v *T, value T) {
 func (o *Options) log() wal.Options {
 	return wal.Options{
 		FS: o.FS, Dir: o.Dir, FileBytes: o.LogFileBytes, FrameBytesMax: 2*o.BodyBytesMax + recordOverheadMax,
-		Rand: o.Rand, Logger: o.Logger,
+		Rand: o.Rand, Logger: o.Logger, Metrics: o.Metrics,
 	}
 }
 

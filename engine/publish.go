@@ -40,6 +40,7 @@ func (e *Engine) publicationDue(s *manifest.State) bool {
 // dooms them.
 func (e *Engine) publishState(ctx context.Context, s manifest.State) (more bool, err error) {
 	t := e.tier
+	defer e.meters.publishing.begin()()
 	if t.pending == nil {
 		if ours, err := e.owns(ctx); err != nil || !ours {
 			return false, err // nothing was announced for it
@@ -94,7 +95,7 @@ func (e *Engine) commitState(p *pendingState) error {
 	t.pending = nil
 	t.published = publication{batch: p.state.Checkpoint.Batch, written: now}
 	t.covers(p.state.Checkpoint)
-	e.opts.Logger.Debug("state published", "state", p.object.ID, "batch", p.state.Checkpoint.Batch)
+	e.published(p)
 	return nil
 }
 

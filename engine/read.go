@@ -134,6 +134,7 @@ func (e *Engine) Read(r ReadRequest) (ReadResult, Ticket) {
 	} else {
 		res.Far = e.tier != nil && e.mayBeFar(s, res.Next, res.Tail)
 	}
+	e.meters.readMemory(res.Cold)
 	res.finish()
 	return res, t
 }

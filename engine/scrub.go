@@ -47,9 +47,10 @@ func (e *Engine) scrub() bool {
 	e.scrubbed[s.info.ID] = e.now()
 	e.mu.Unlock()
 	if err != nil {
+		e.meters.scrubDamaged.Inc()
 		e.damaged(err)
 	} else {
-		e.opts.Logger.Debug("segment verified", "path", s.path, "took", time.Since(began).Round(time.Millisecond))
+		e.verified(s, began)
 	}
 	return true
 }
@@ -67,6 +68,7 @@ func (e *Engine) verifyOnDisk() (*segmentFile, error) {
 	e.hold(s)
 	e.mu.Unlock()
 	defer e.unholdSegment(s)
+	defer e.meters.scrubbing.begin()()
 	r := &scrubReader{engine: e, from: s.file, began: time.Now()}
 	if s.far != nil {
 		r.from = &farReader{far: s.far} // its blocks are the bucket's to keep
@@ -93,6 +95,7 @@ func (e *Engine) oldestUnread() (oldest *segmentFile, since int64) {
 		}
 	}
 	e.scrubbed = known // without segments that are gone
+	e.meters.scrubSince.Store(since)
 	return oldest, since
 }
 
@@ -116,6 +119,7 @@ func (r *scrubReader) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := r.from.ReadAt(p, off)
 	r.bytes += int64(n)
+	e.meters.scrubBytes.Add(n)
 	if e.opts.Manual {
 		return n, err
 	}

@@ -70,6 +70,7 @@ func unsent(s *manifest.State) (id uint64, ok bool) {
 // there, and the next start sends it again, which finds it.
 func (e *Engine) sendSegment(ctx context.Context, seg manifest.Segment) error {
 	began := time.Now()
+	defer e.meters.sending.begin()()
 	s := e.holdSegment(seg.ID)
 	if s == nil {
 		return nil // a merge took it
@@ -102,7 +103,7 @@ func (e *Engine) sendSegment(ctx context.Context, seg manifest.Segment) error {
 	if err := e.manifest.Append(manifest.Sent{ID: seg.ID}); err != nil {
 		return ignoreRefused(err)
 	}
-	e.opts.Logger.Debug("segment sent", "segment", seg.ID, "level", seg.Level, "bytes", seg.Bytes, "took", time.Since(began).Round(time.Millisecond))
+	e.segmentSent(&seg, began)
 	signal(e.evictNow)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"tailrace/internal/vfs"
 )
@@ -58,6 +59,7 @@ func (l *Files) provide(stop func() bool) error {
 	if err := l.completeBallast(); err != nil {
 		return err
 	}
+	began := time.Now()
 	s, err := l.makeSpare(l.o.capacity(), 0, stop)
 	if errors.Is(err, errNoSpare) && len(l.recycled) > 1 {
 		// Beside a recycled file only STORE needs space, a page of it.
@@ -68,6 +70,7 @@ func (l *Files) provide(stop func() bool) error {
 	if err != nil {
 		return err
 	}
+	l.meters.provided(s, began)
 	l.mu.Lock()
 	l.spare = s
 	l.mu.Unlock()

@@ -3,6 +3,7 @@ package wal
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -122,6 +123,34 @@ func BenchmarkStage(b *testing.B) {
 			}
 			b.StartTimer()
 		}
+	}
+	if err := g.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkCommit is one commit of one record by its caller, on a medium that takes
+// no time: what log and group add to the medium.
+func BenchmarkCommit(b *testing.B) {
+	l, _, err := Open(Options{FS: memfs.New(), Dir: "data"}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	g := NewGroup(l, GroupOptions{WitnessIdle: -1})
+	head, body := make([]byte, 24), make([]byte, 256)
+	b.ReportAllocs()
+	for b.Loop() {
+		g.Cork()
+		batch, _, err := g.Stage(Growth, head, body)
+		if err != nil && err != ErrBusy {
+			b.Fatal(err)
+		}
+		for batch != nil && g.Durable() < batch.N {
+			if !g.Lead() {
+				runtime.Gosched() // the committer has it, or waits for a file
+			}
+		}
+		g.Uncork()
 	}
 	if err := g.Close(); err != nil {
 		b.Fatal(err)

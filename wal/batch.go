@@ -1,11 +1,14 @@
 package wal
 
+import "time"
+
 // Batch is what one commit makes durable: the records that were staged while
 // the commit before it ran. It becomes one frame.
 type Batch struct {
 	N uint64 // number of the batch, consecutive from GroupOptions.FirstBatch
 
-	payload []byte // under Group.mu until it is committed
+	opened  time.Time // when its first record was staged; zero in a Manual group
+	payload []byte    // under Group.mu until it is committed
 	records int
 	done    chan struct{}
 	err     error // set before done is closed

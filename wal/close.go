@@ -11,6 +11,7 @@ import (
 // Close implements Log. A log that failed is given up as it is: the next open
 // finds out what is durable. Closing twice is harmless.
 func (l *Files) Close() error {
+	l.meters.stop()
 	l.stopping.Store(true)
 	l.trimming.Lock()
 	defer l.trimming.Unlock()

@@ -18,12 +18,13 @@ func (g *Group) Commit() (bool, error) {
 	}
 	b := g.queue[0]
 	g.queue = slices.Delete(g.queue, 0, 1)
-	g.mu.Unlock()
-
 	var begin time.Time
 	if !g.o.Manual {
 		begin = time.Now()
+		g.meters.begin(b, begin)
 	}
+	g.mu.Unlock()
+
 	place, err := g.log.Append(Frame{Payload: b.payload, Records: b.records, At: g.o.Now()})
 	if err != nil {
 		return false, g.fail(err, b)
@@ -33,6 +34,7 @@ func (g *Group) Commit() (bool, error) {
 	if !g.o.Manual {
 		g.times.add(begin, time.Now())
 	}
+	g.meters.end(b)
 	g.staged -= int64(len(b.payload))
 	g.claimed -= FrameSize(len(b.payload))
 	g.room = g.log.Room()

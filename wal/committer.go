@@ -33,7 +33,10 @@ func (g *Group) drain() {
 // they are answered are slowed down by that to what the medium can do, where
 // they would be refused once the file is full.
 func (g *Group) awaitSpare() {
-	for g.wantsSpare() {
+	for first := true; g.wantsSpare(); first = false {
+		if first {
+			g.waitsForSpare()
+		}
 		select {
 		case <-g.allocated:
 		case <-g.quit:

@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"tailrace/internal/vfs"
 )
@@ -41,6 +42,8 @@ type Files struct {
 	err    error // the first failure: the log is over
 	closed bool
 	lock   io.Closer
+
+	meters fileMeters
 }
 
 // current is the file that takes frames. Before the first one is in service it
@@ -133,7 +136,7 @@ func (l *Files) fail(err error) error {
 	err = l.err
 	l.mu.Unlock()
 	if first {
-		l.o.Logger.Error("wal: log failed", "error", err)
+		l.o.Logger.Error("wal: log failed", "err", err)
 	}
 	return failure(err)
 }
@@ -204,9 +207,11 @@ func (l *Files) write(h FrameHeader, payload []byte) error {
 	}
 	// Once a sync has failed, the system may have dropped the data, and a second
 	// attempt could succeed without it. The first failure is the last call.
+	began := time.Now()
 	if err := c.file.WriteSync(b, c.pos); err != nil {
 		return fmt.Errorf("wal: write %s at byte %d: %w", c.path, c.pos, err)
 	}
+	l.meters.synced(began, len(b))
 	// A newer owner replaces the file before it takes anything over. So a file
 	// that has its name still was the log's when the sync returned.
 	if err := linked(c.file, c.path); err != nil {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/VictoriaMetrics/metrics"
 )
 
 // ErrBusy means that a record cannot be taken right now, and that the reason
@@ -36,6 +38,10 @@ type GroupOptions struct {
 	// Manual starts no goroutine: Commit, Witness and Allocate are steps that the
 	// caller drives.
 	Manual bool
+
+	// Metrics takes the numbers of the group; nil = nobody asks. It serves one group
+	// at a time. A Manual group has no times.
+	Metrics *metrics.Set
 
 	// Committed is called for each durable batch in order, before its Done is
 	// closed. It may call Stage. The next batch is written when it returned.
@@ -102,6 +108,7 @@ type Group struct {
 	closed   bool
 	bufs     buffers
 	times    commitTimes
+	meters   groupMeters
 
 	wake      chan struct{} // one token: the queue is not empty
 	spare     chan struct{} // one token: making a spare is worth a try
@@ -109,6 +116,7 @@ type Group struct {
 	quit      chan struct{} // closed by Close
 	ended     chan struct{} // closed by the first failure
 	done      sync.WaitGroup
+	unmeasure func()         // no numbers are asked for after that
 	steps     sync.WaitGroup // the committer alone
 }
 
@@ -124,6 +132,7 @@ func NewGroup(log Log, o GroupOptions) *Group {
 	// A log that has only the reserve was opened on a full disk.
 	g.full = g.room <= g.reserve
 	g.durable.Store(o.FirstBatch - 1)
+	g.measure(o.Metrics)
 	if !o.Manual {
 		g.steps.Go(g.commitAll)
 		g.done.Go(g.allocateAhead)
@@ -168,6 +177,7 @@ func (g *Group) Stage(class Class, head, body []byte) (b *Batch, bodyOff int, er
 	case g.closed:
 		return nil, 0, ErrClosed
 	case g.staged > 0 && g.staged+int64(size) > g.o.StagedBytesMax:
+		g.meters.busy++
 		return nil, 0, ErrBusy
 	}
 	var claim int64
@@ -184,12 +194,17 @@ func (g *Group) Stage(class Class, head, body []byte) (b *Batch, bodyOff int, er
 	}
 	if g.claimed+claim > room {
 		if g.full {
+			g.meters.full++
 			return nil, 0, ErrNoSpace
 		}
+		g.meters.busy++
 		return nil, 0, ErrBusy
 	}
 	if b == nil {
 		b = &Batch{N: g.next, payload: g.bufs.take(), done: make(chan struct{})}
+		if !g.o.Manual {
+			b.opened = time.Now()
+		}
 		g.next++
 		g.queue = append(g.queue, b)
 		if g.corks == 0 {
@@ -239,6 +254,7 @@ func (g *Group) Close() error {
 	if again {
 		return nil
 	}
+	g.unmeasure()
 	close(g.quit)
 	g.steps.Wait()
 	if g.o.Manual {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"tailrace/internal/vfs"
 )
@@ -37,6 +38,7 @@ func Open(o Options, replay func(Replayed) error) (*Files, Recovery, error) {
 		}
 		return nil, Recovery{}, fmt.Errorf("wal: lock %s: %w", p.lock(), err)
 	}
+	began := time.Now()
 	op := opening{o: o, fs: o.FS, paths: p, replay: replay}
 	l, err := op.run(lock)
 	op.last.close()
@@ -45,6 +47,7 @@ func Open(o Options, replay func(Replayed) error) (*Files, Recovery, error) {
 		lock.Close()
 		return nil, Recovery{}, err
 	}
+	l.measure(&op.rec, time.Since(began))
 	return l, op.rec, nil
 }
 
@@ -225,6 +228,7 @@ func (op *opening) begin(lock io.Closer) (*Files, error) {
 		cur:    current{number: op.survey.store.First - 1},
 		lastAt: op.rec.LastAt,
 		buf:    make([]byte, 0, bufferBytes),
+		meters: newFileMeters(op.o.Metrics),
 	}
 	if s := op.last; s != nil {
 		l.cur = current{number: s.header.File, pos: s.pos, seq: s.seq, chain: s.chain}

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
+
 	"tailrace/internal/vfs"
 )
 
@@ -51,6 +53,10 @@ type Options struct {
 	Rand   func() uint64 // source of salts and of the store's identity; default: the system's
 	Now    func() int64  // unix milliseconds; default: the system's clock
 	Logger *slog.Logger  // default: none
+
+	// Metrics takes the numbers of the log; nil = nobody asks. It serves one open
+	// log at a time.
+	Metrics *metrics.Set
 }
 
 func (o Options) withDefaults() Options {

@@ -1,6 +1,9 @@
 package wal
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // rotate seals the current file and puts the next one in service. Each step is
 // durable before the next begins; package documentation lists what a crash
@@ -8,7 +11,8 @@ import "fmt"
 func (l *Files) rotate() error {
 	l.serving.Lock()
 	defer l.serving.Unlock()
-	if !l.Spare() {
+	began, ready := time.Now(), l.Spare()
+	if !ready {
 		// Nobody allocated ahead of need. Before the seal: a disk that is full now
 		// leaves the file as it is.
 		if err := l.provide(never); err != nil {
@@ -26,6 +30,13 @@ func (l *Files) rotate() error {
 		return err
 	}
 	l.retire(old)
+	if ready {
+		l.meters.ready.Inc()
+	} else {
+		l.meters.made.Inc()
+	}
+	l.o.Logger.Debug("wal: rotated", "path", l.cur.path, "seq", l.cur.seq+1,
+		"bytes", old.pos, "ready", ready, "took", time.Since(began).Round(time.Microsecond))
 	return nil
 }
 
@@ -120,6 +131,6 @@ func (l *Files) install(s *spare) error {
 	l.mu.Lock()
 	l.cur, l.spare = next, nil
 	l.mu.Unlock()
-	l.o.Logger.Debug("wal: file in service", "path", next.path, "seq", next.seq+1)
+	l.holds(next.number)
 	return nil
 }

@@ -77,7 +77,9 @@ func (l *Files) giveUp(first uint64) (gone []logFile, err error) {
 			gone = append(gone, f)
 		}
 	}
-	l.o.Logger.Debug("wal: files given up", "first", first, "removed", len(gone), "kept", len(l.recycled))
+	l.holds(cur.number)
+	l.meters.gone.AddInt64(int64(first - old))
+	l.o.Logger.Debug("wal: files given up", "first", first, "removed", len(gone), "recycled", len(l.recycled))
 	return gone, nil
 }
 
