@@ -37,6 +37,7 @@ var graph = map[string][]string{
 		"internal/objstore", "internal/remote", "internal/stream", "internal/vfs", "segment", "wal"},
 	"internal/evloop":  {},
 	"internal/project": {},
+	"internal/admin":   {"engine", "internal/project", "internal/stream"},
 	"server":           {"engine", "internal/evloop", "internal/jsonmode", "internal/sse", "internal/stream"},
 	"cmd/tailrace": {"engine", "internal/bucket", "internal/checkpoint", "internal/frame", "internal/manifest", "internal/objstore",
 		"internal/objstore/dir", "internal/objstore/s3", "internal/vfs", "segment", "server", "wal"},
@@ -60,6 +61,7 @@ var only = map[string][]string{
 	"github.com/spf13/pflag":                        {"cmd/tailrace"},
 	"github.com/dustin/go-humanize":                 {"cmd/tailrace"},
 	"github.com/aws":                                {"internal/objstore/s3"},
+	"github.com/VictoriaMetrics/metrics":            {"internal/admin"},
 }
 
 // testOnly are packages of ours that only tests may import.
