@@ -6,7 +6,6 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // Profiles that take a while and are no snapshots. The command line is not among
@@ -41,9 +40,6 @@ func (a *API) writeProfile(x *exchange) {
 	}
 	name := x.req.PathValue("profile")
 	if timed, ok := timedProfiles[name]; ok {
-		// The deadline for the request to arrive would otherwise count as a client that
-		// is gone, and cut the profile short.
-		http.NewResponseController(x).SetReadDeadline(time.Time{})
 		timed(x, x.req)
 		return
 	}

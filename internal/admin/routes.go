@@ -105,15 +105,17 @@ func (a *API) mux(wanted func(*Route) bool) *http.ServeMux {
 
 func noSuchRoute(w http.ResponseWriter, _ *http.Request) { w.(*exchange).refuse(codeNoSuchRoute) }
 
-// admit decides whether the client may ask for what the matched route is about,
-// which is not yet looked at, and takes in the parameters.
+// admit takes in the parameters of a request whose route has matched, and decides
+// whether the client may ask for what it is about. What is wrong with the request by
+// itself comes first, so that it is refused alike whatever it is about.
 func (a *API) admit(x *exchange) code {
-	if x.route.Policy == OfProject {
-		if c := a.belongs(x); c != codeNone {
-			return c
-		}
+	if c := x.readQuery(); c != codeNone {
+		return c
 	}
-	return x.readQuery()
+	if x.route.Policy == OfProject {
+		return a.belongs(x)
+	}
+	return codeNone
 }
 
 // belongs finds the project that a request is about. One that the client has
@@ -121,7 +123,11 @@ func (a *API) admit(x *exchange) code {
 func (a *API) belongs(x *exchange) code {
 	name, missing := x.req.PathValue("project"), codeUnknownProject
 	if name == "" {
-		name, missing = a.opts.Owner(x.req.PathValue("name")), codeNotFound
+		stream := x.req.PathValue("name")
+		if stream == "" || strings.HasSuffix(stream, "/") || len(stream) > nameBytesMax {
+			return codeInvalidPath
+		}
+		name, missing = a.opts.Owner(stream), codeNotFound
 	}
 	if x.bound && name != x.project {
 		return missing

@@ -92,12 +92,7 @@ func (a *API) fault(x *exchange, err error) {
 
 // inspectStream answers with everything about one.
 func (a *API) inspectStream(x *exchange) {
-	name := x.req.PathValue("name")
-	if name == "" || strings.HasSuffix(name, "/") || len(name) > nameBytesMax {
-		x.refuse(codeInvalidPath)
-		return
-	}
-	d, err := a.opts.Store.Inspect(x.req.Context(), name)
+	d, err := a.opts.Store.Inspect(x.req.Context(), x.req.PathValue("name"))
 	switch {
 	case errors.Is(err, ErrNotFound):
 		x.refuse(codeNotFound)
@@ -108,7 +103,9 @@ func (a *API) inspectStream(x *exchange) {
 		if d.Producers == nil {
 			d.Producers = []Producer{}
 		}
-		x.answer(http.StatusOK, d)
+		x.answer(http.StatusOK, struct {
+			Stream Detail `json:"stream"`
+		}{d})
 	}
 }
 
