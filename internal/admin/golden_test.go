@@ -51,7 +51,7 @@ func richStore() *fakeStore {
 	at := time.Date(2026, 11, 24, 1, 2, 3, 456e6, time.UTC)
 	ttl := int64(3600)
 	store.change("acme/rich", func(s *Stream) {
-		s.Closed, s.Public, s.CreatedAt, s.TTLSeconds, s.ExpiresAt = true, true, at, &ttl, at.Add(time.Hour)
+		s.Closed, s.Public, s.TTLSeconds, s.ExpiresAt = true, true, &ttl, at
 	})
 	store.change("acme/fork", func(s *Stream) { s.Gone, s.ContentType = true, `text/plain; x="<&>"` })
 	store.inspect = func(name string) (Detail, error) {
@@ -68,7 +68,8 @@ func richStore() *fakeStore {
 				d.Forks, d.LiveReaders = 2, 3
 				d.Producers, d.ProducerCount = []Producer{{"till-7", 1, 41}, {"till-8", 0, 0}}, 2
 				d.AppendsInMemory, d.BytesInMemory = 4, 400
-				d.Runs, d.AppendsInRuns, d.BytesRaw, d.BytesCompressed = 5, 50, 5000, 500
+				d.AppendsInRuns, d.BytesRaw, d.BytesCompressed = 50, 5000, 500
+				d.Runs = []Run{{Segment: 7, Level: 1, From: s.Start, To: s.Tail, Appends: 50, BytesRaw: 5000, BytesCompressed: 500, Disk: true, Bucket: true}}
 			}
 			return d, nil
 		}

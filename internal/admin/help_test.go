@@ -91,7 +91,7 @@ func (s *fakeStore) Project(name string) (Project, bool) {
 	return p, true
 }
 
-func (s *fakeStore) List(of, prefix string, after uint64, limit int) (Page, error) {
+func (s *fakeStore) List(_ context.Context, of, prefix string, after uint64, limit int) (Page, error) {
 	if s.listed != nil {
 		if err := s.listed(); err != nil {
 			return Page{}, err

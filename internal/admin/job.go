@@ -118,7 +118,7 @@ func (j *job) eachStream(f func(name string) bool) bool {
 		if j.stop.Err() != nil {
 			return false
 		}
-		p, err := j.api.page(j.shown.Project, j.shown.Prefix, after, listMax)
+		p, err := j.api.page(j.abandon, j.shown.Project, j.shown.Prefix, after, listMax)
 		if err != nil {
 			j.mu.Lock()
 			j.addError("", err)

@@ -32,7 +32,7 @@ type Store interface {
 	// identity is above after, at most limit, in order of identity, which is that of
 	// creation. It bounds how long it looks, so that a page may be short or empty
 	// with More to come.
-	List(project, prefix string, after uint64, limit int) (Page, error)
+	List(ctx context.Context, project, prefix string, after uint64, limit int) (Page, error)
 
 	// Inspect tells everything about a stream, ErrNotFound if there is none.
 	Inspect(ctx context.Context, name string) (Detail, error)
@@ -62,9 +62,8 @@ type Stream struct {
 	Gone        bool      `json:"gone"` // deleted or expired, kept for its forks
 	Public      bool      `json:"public"`
 	Bytes       int64     `json:"bytes"` // stored bytes that its project is charged for
-	CreatedAt   time.Time `json:"created_at,omitzero"`
 	TTLSeconds  *int64    `json:"ttl_seconds,omitempty"`
-	ExpiresAt   time.Time `json:"expires_at,omitzero"` // absolute, or where the sliding TTL ends unless it is used
+	ExpiresAt   time.Time `json:"expires_at,omitzero"` // the absolute end of its life
 }
 
 // Detail is everything about one stream.
@@ -81,12 +80,27 @@ type Detail struct {
 	ProducerCount int         `json:"producer_count"` // of all
 	LiveReaders   int         `json:"live_readers"`
 
-	AppendsInMemory int   `json:"appends_in_memory"` // that no segment has
-	BytesInMemory   int64 `json:"bytes_in_memory"`   // of them
-	Runs            int   `json:"runs"`              // parts of it, one a segment
-	AppendsInRuns   int64 `json:"appends_in_runs"`
-	BytesRaw        int64 `json:"bytes_raw"`        // in runs, as they were appended
-	BytesCompressed int64 `json:"bytes_compressed"` // in runs, as they are stored; blocks that are shared count in part
+	// Of what was appended to it, and not to what it was forked from: what no segment
+	// has yet, and the rest, oldest first, with the sums of all runs.
+	AppendsInMemory int    `json:"appends_in_memory"`
+	BytesInMemory   int64  `json:"bytes_in_memory"`
+	AppendsInRuns   uint64 `json:"appends_in_runs"`
+	BytesRaw        int64  `json:"bytes_raw"`
+	BytesCompressed int64  `json:"bytes_compressed"`
+	Runs            []Run  `json:"runs"`
+}
+
+// Run is what one segment has of a stream.
+type Run struct {
+	Segment         uint64 `json:"segment"` // its identity
+	Level           int    `json:"level"`   // how often it was merged
+	From            string `json:"from"`
+	To              string `json:"to"`
+	Appends         uint64 `json:"appends"`
+	BytesRaw        int64  `json:"bytes_raw"`        // as they were appended
+	BytesCompressed int64  `json:"bytes_compressed"` // of their blocks; one that small streams share counts as a whole
+	Disk            bool   `json:"disk"`             // it is in a file
+	Bucket          bool   `json:"bucket"`           // it is in the bucket
 }
 
 // ForkedFrom is where a fork comes from.
@@ -139,7 +153,9 @@ type Status struct {
 	Connections int   `json:"connections"`
 	LiveReaders int64 `json:"live_readers"`
 
+	StoredBytes  int64  `json:"stored_bytes"` // of appends that are kept, as projects are charged
 	Segments     int    `json:"segments"`
+	SegmentBytes int64  `json:"segment_bytes"` // compressed, on the disk or in the bucket
 	Layers       int    `json:"layers"`
 	MemoryBytes  int64  `json:"memory_bytes"` // of streams, and of appends that no segment has
 	FrameBytes   int64  `json:"frame_bytes"`  // of those appends

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,7 +39,7 @@ func (a *API) listStreams(x *exchange) {
 	}
 	list := streamList{Streams: []Stream{}}
 	for until := a.now().Add(a.opts.ListBudget); ; {
-		p, err := a.page(x.project, prefix, after, limit-len(list.Streams))
+		p, err := a.page(x.req.Context(), x.project, prefix, after, limit-len(list.Streams))
 		if err != nil {
 			a.fault(x, err)
 			return
@@ -58,8 +59,8 @@ func (a *API) listStreams(x *exchange) {
 
 // page asks the store, and holds it to what it promises. What is listed may be
 // deleted next, so a stream of somebody else among it must not go unnoticed.
-func (a *API) page(project, prefix string, after uint64, limit int) (Page, error) {
-	p, err := a.opts.Store.List(project, prefix, after, limit)
+func (a *API) page(ctx context.Context, project, prefix string, after uint64, limit int) (Page, error) {
+	p, err := a.opts.Store.List(ctx, project, prefix, after, limit)
 	if err != nil {
 		return Page{}, err
 	}
@@ -102,6 +103,9 @@ func (a *API) inspectStream(x *exchange) {
 		d.Project = x.project
 		if d.Producers == nil {
 			d.Producers = []Producer{}
+		}
+		if d.Runs == nil {
+			d.Runs = []Run{}
 		}
 		x.answer(http.StatusOK, struct {
 			Stream Detail `json:"stream"`
