@@ -104,10 +104,10 @@ func (e *Engine) stage(class wal.Class, rec *stream.Record) (*batchInfo, stream.
 	switch rec.Kind {
 	case stream.KindAppend:
 		if rec.Close {
-			e.gatePath(info, l.stream.Path)
+			e.gatePath(info, l.stream)
 		}
 	case stream.KindCreate, stream.KindDelete, stream.KindExpire, stream.KindChange, stream.KindTrim:
-		e.gatePath(info, l.stream.Path)
+		e.gatePath(info, l.stream)
 	}
 	for _, removed := range effect.Removed {
 		e.forget(info, removed)
@@ -122,9 +122,13 @@ func (e *Engine) stage(class wal.Class, rec *stream.Record) (*batchInfo, stream.
 // the next checkpoint wants. Engine.mu is held.
 func (e *Engine) apply(rec *stream.Record) (stream.Effect, *local, error) {
 	var before weight
+	var tail stream.Offset
 	if s := e.table.ByID(rec.ID); s != nil {
 		e.mark(s) // before it changes
-		before = weightOf(s)
+		before, tail = weightOf(s), s.Tail
+		if raises(rec) {
+			e.holdings(s)
+		}
 	}
 	effect, err := e.table.Apply(rec)
 	if err != nil {
@@ -138,6 +142,7 @@ func (e *Engine) apply(rec *stream.Record) (stream.Effect, *local, error) {
 		e.mark(effect.Stream)
 	}
 	e.weigh(effect.Stream, before)
+	e.book(rec, effect.Stream, tail)
 	switch {
 	case rec.Kind == stream.KindChange:
 		e.reschedule(l)
@@ -162,10 +167,16 @@ func codeOf(err error) stream.Code {
 	}
 }
 
-// gatePath makes whoever asks for path wait for the batch.
-func (e *Engine) gatePath(info *batchInfo, path string) {
-	e.gates[path] = info.batch.N
-	info.paths = append(info.paths, path)
+// gate is the batch that decides what is at a path.
+type gate struct {
+	batch  uint64
+	public bool // of the stream that the batch is about
+}
+
+// gatePath makes whoever asks for the path of a stream wait for the batch.
+func (e *Engine) gatePath(info *batchInfo, s *stream.Stream) {
+	e.gates[s.Path] = gate{batch: info.batch.N, public: s.Public()}
+	info.paths = append(info.paths, s.Path)
 }
 
 // local returns the engine's part of a stream, which it makes if there is none.
@@ -229,7 +240,7 @@ func (e *Engine) forget(info *batchInfo, s *stream.Stream) {
 		l.last = info.batch.N
 		info.touched = append(info.touched, l)
 	}
-	e.gatePath(info, s.Path)
+	e.gatePath(info, s)
 }
 
 // committed takes note that a batch is durable. The group calls it batch by
@@ -261,7 +272,7 @@ func (e *Engine) committed(b *wal.Batch) {
 	e.inflight = slices.Delete(e.inflight, 0, 1)
 	e.stagedOps -= info.ops
 	for _, path := range info.paths {
-		if e.gates[path] == b.N {
+		if e.gates[path].batch == b.N {
 			delete(e.gates, path)
 		}
 	}

@@ -35,10 +35,11 @@ type Engine struct {
 	appends   int // in the indexes
 	producers int // in the table
 	text      int // stream.TextBytes of all in it
+	accounts  accounts
 	durable   uint64
-	inflight  []*batchInfo      // batches after durable, in order
-	unused    *batchInfo        // to be used again, or nil
-	gates     map[string]uint64 // path → batch that decides what is there
+	inflight  []*batchInfo    // batches after durable, in order
+	unused    *batchInfo      // to be used again, or nil
+	gates     map[string]gate // by path: what decides what is there
 	stagedOps int
 	due       deadlines
 	watching  int
@@ -106,9 +107,11 @@ func newEngine(o Options) *Engine {
 		table:  stream.NewTable(stream.Limits{Streams: o.StreamsMax, ProducersPerStream: o.ProducersPerStreamMax}),
 		frames: newFrames(),
 		blocks: newBlockCache(o.BlockCacheBytes),
-		gates:  make(map[string]uint64),
+		gates:  make(map[string]gate),
 		shown:  make(map[manifest.File]int),
 		epoch:  1,
+
+		accounts: accounts{bySegment: o.Projects, byName: make(map[string]*account)},
 
 		removedSeen: math.MaxUint64, // what died before this process is looked for too
 		failed:      make(chan struct{}),
@@ -251,11 +254,15 @@ type Stats struct {
 	Watchers    int
 	MemoryBytes int64 // what streams and the appends that no segment has take, as Options.MemoryBytes counts
 	FrameBytes  int64 // appends that no segment has yet
+	StoredBytes int64 // of appends that are kept, as ProjectLimits counts
 	Damage      int64 // reads that met stored bytes which do not verify
 	Segments    int
 	Layers      int
-	StagedOps   int // writes waiting for a sync
-	Batches     uint64
+
+	SegmentBytes int64 // of the segments, compressed, on the disk or in the bucket
+
+	StagedOps int // writes waiting for a sync
+	Batches   uint64
 }
 
 // Stats returns the numbers of now.
@@ -264,7 +271,7 @@ func (e *Engine) Stats() Stats {
 	defer e.mu.Unlock()
 	return Stats{
 		Streams: e.table.Len(), Watchers: e.watching, MemoryBytes: e.tableBytes() + e.unflushedBytes(),
-		FrameBytes: e.unflushedBytes(), Damage: e.damage.Load(), Segments: e.version.segments(),
+		FrameBytes: e.unflushedBytes(), Damage: e.damage.Load(), Segments: e.version.segments(), SegmentBytes: e.version.bytes(), StoredBytes: e.accounts.stored,
 		Layers: len(e.version.layers), StagedOps: e.stagedOps, Batches: e.durable,
 	}
 }

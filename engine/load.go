@@ -50,6 +50,7 @@ func (e *Engine) load(store wal.Store) (wal.Place, error) {
 	for s := range e.table.All {
 		e.text += s.TextBytes() + s.RetentionBytes()
 		e.producers += s.Producers()
+		e.accounts.add(s.Path, 1, e.table.Kept(s))
 		if s.Ends() {
 			e.local(s)
 		}

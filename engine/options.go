@@ -98,6 +98,14 @@ type Options struct {
 	InFlightMax    int // writes waiting for a sync; default 65,536
 	BodyBytesMax   int // body of one append as stored; default 16 MiB
 
+	// Projects makes the first segment of a stream's name its project, which may have
+	// limits of its own; see SetLimits. Otherwise all belong to project.Default.
+	Projects bool
+
+	// StoredBytesMax bounds the appends that are kept, of all projects together, as
+	// ProjectLimits counts. Beyond it growth is refused as QuotaBytes. 0 = no limit.
+	StoredBytesMax int64
+
 	StreamsMax            int // default 10,000,000
 	ProducersPerStreamMax int // default 10,000
 
@@ -193,7 +201,7 @@ func (o Options) Validate() error {
 		{"frame bytes", o.FrameBytesMax}, {"flush bytes", o.FlushBytes}, {"block cache bytes", o.BlockCacheBytes},
 		{"flush age", int64(o.FlushAge)}, {"scrub rate", o.ScrubRate}, {"time to reclaim", int64(o.ReclaimWithin)}, {"segment bytes", o.SegmentBytes}, {"segments to warn of", int64(o.SegmentsWarn)},
 		{"writes in flight", int64(o.InFlightMax)}, {"body bytes", int64(o.BodyBytesMax)},
-		{"streams", int64(o.StreamsMax)}, {"producers per stream", int64(o.ProducersPerStreamMax)},
+		{"streams", int64(o.StreamsMax)}, {"stored bytes", o.StoredBytesMax}, {"producers per stream", int64(o.ProducersPerStreamMax)},
 	} {
 		if limit.value < 0 {
 			bad("%s: %d is negative", limit.name, limit.value)

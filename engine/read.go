@@ -15,6 +15,7 @@ type Info struct {
 	ContentType string
 	JSON        bool
 	Closed      bool
+	Public      bool // created for everybody to read
 	Tail        stream.Offset
 	TTL         int64 // seconds, or stream.NoTTL
 	ExpiresAt   int64 // Unix milliseconds, or 0
@@ -32,6 +33,10 @@ type ReadRequest struct {
 	// NotFound. A live reader never slips from a stream to its successor.
 	ID   stream.ID
 	From stream.Offset // stream.OffsetMax = the tail
+
+	// PublicOnly is for those who may read public streams only: any other is
+	// NotFound, as if it did not exist.
+	PublicOnly bool
 
 	// Earliest is to read from what is retained on, wherever that begins, instead
 	// of From. An offset before that is OffsetTrimmed.
@@ -80,11 +85,38 @@ type ReadResult struct {
 func (e *Engine) Head(path string) (Info, Ticket) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.infoOf(path)
+}
+
+// HeadPublic is Head for those who may read public streams only: any other is
+// NotFound, as if it did not exist.
+func (e *Engine) HeadPublic(path string) (Info, Ticket) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.hidden(path) {
+		return Info{}, settled(stream.Outcome{Code: stream.NotFound})
+	}
+	return e.infoOf(path)
+}
+
+// infoOf is Head. Engine.mu is held.
+func (e *Engine) infoOf(path string) (Info, Ticket) {
 	s, t := e.find(path, e.now())
 	if s == nil {
 		return Info{}, t
 	}
 	return e.durableInfo(s), t
+}
+
+// hidden reports whether there is no public stream at path, nor one on its way
+// there or from there. What is hidden is not looked at any further: nobody waits
+// for it, and it does not expire for being asked for. Engine.mu is held.
+func (e *Engine) hidden(path string) bool {
+	if g, ok := e.gates[path]; ok {
+		return !g.public
+	}
+	s := e.table.Lookup(path)
+	return s == nil || !s.Public()
 }
 
 // Read returns the durable appends that end after r.From, whole and in order,
@@ -110,6 +142,9 @@ func (e *Engine) Read(r ReadRequest) (ReadResult, Ticket) {
 func (e *Engine) beginRead(r *ReadRequest) (ReadResult, *stream.Stream, Ticket) {
 	if r.BytesMax <= 0 {
 		r.BytesMax = readBytesMax
+	}
+	if r.PublicOnly && e.hidden(r.Path) {
+		return ReadResult{}, nil, settled(stream.Outcome{Code: stream.NotFound})
 	}
 	now := e.now()
 	s, t := e.find(r.Path, now)
@@ -165,7 +200,7 @@ func (e *Engine) find(path string, now int64) (*stream.Stream, Ticket) {
 func (e *Engine) durableInfo(s *stream.Stream) Info {
 	at, text := s.ExpiresAt()
 	return Info{
-		ID: s.ID, ContentType: s.ContentType, JSON: s.JSON, Closed: s.Closed,
+		ID: s.ID, ContentType: s.ContentType, JSON: s.JSON, Closed: s.Closed, Public: s.Public(),
 		Tail: e.durableTail(s), TTL: s.TTL(), ExpiresAt: at, ExpiresText: text,
 		Start: s.Start(), KeepAge: s.KeepAge(), KeepBytes: s.KeepBytes(),
 	}

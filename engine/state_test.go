@@ -25,7 +25,7 @@ func describe(s *stream.Stream) string {
 	}
 	at, text := s.ExpiresAt()
 	row := s.Row()
-	return fmt.Sprintf("%d %q type=%q json=%t closed=%t gone=%t base=%d start=%d tail=%d ttl=%d expires=%d %q source=%d forks=%d producers=%d logged=%d keep=%d %d since %d to %d marks=%v\n",
-		s.ID, s.Path, s.ContentType, s.JSON, s.Closed, s.Gone, s.Base(), s.Start(), s.Tail, s.TTL(), at, text, source, s.Forks(), s.Producers(), s.Logged(),
+	return fmt.Sprintf("%d %q type=%q json=%t closed=%t gone=%t public=%t base=%d start=%d tail=%d ttl=%d expires=%d %q source=%d forks=%d producers=%d logged=%d keep=%d %d since %d to %d marks=%v\n",
+		s.ID, s.Path, s.ContentType, s.JSON, s.Closed, s.Gone, s.Public(), s.Base(), s.Start(), s.Tail, s.TTL(), at, text, source, s.Forks(), s.Producers(), s.Logged(),
 		row.KeepAge, row.KeepBytes, row.AgeBegin, row.AgeLast, row.Marks)
 }

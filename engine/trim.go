@@ -56,7 +56,7 @@ func (e *Engine) trim(s *stream.Stream, to stream.Offset) (*batchInfo, stream.Co
 // of the bytes of an append. Engine.mu is held.
 func (e *Engine) release(s *stream.Stream, drop func(index.Entry)) {
 	for ; s != nil; s = s.Source() {
-		if s.Removed {
+		if s.Removed() {
 			continue
 		}
 		floor := e.table.Floor(s)

@@ -222,6 +222,17 @@ func (v *version) segments() int {
 	return n
 }
 
+// bytes is what they take, wherever they are.
+func (v *version) bytes() int64 {
+	n := int64(0)
+	for i := range v.layers {
+		for _, s := range v.layers[i].segments {
+			n += s.info.Bytes
+		}
+	}
+	return n
+}
+
 // has finds a segment.
 func (v *version) has(id uint64) (*segmentFile, bool) {
 	for i := range v.layers {

@@ -25,6 +25,9 @@ type watcher struct {
 //
 // No wake-up is lost to a caller that first watches, then reads, then waits.
 // While a stream is watched its sliding TTL does not run out.
+//
+// The identity is what a read told, and a stream is public for ever or never: who
+// was allowed to read it then may watch it.
 func (e *Engine) Watch(path string, id stream.ID, notify func()) (stop func(), ok bool) {
 	return e.watch(path, id, &watcher{notify: notify})
 }
@@ -73,7 +76,7 @@ func (e *Engine) unwatch(w *watcher) {
 	if last == 0 {
 		l.watch = nil
 		defer e.idle(l)
-		if !l.stream.Removed && !l.stream.Gone {
+		if !l.stream.Removed() && !l.stream.Gone {
 			e.touch(l.stream, e.now()) // the time it was watched counts as use
 		}
 	}

@@ -108,6 +108,7 @@ func (w *workload) create() func(*Engine) Ticket {
 	if w.rng.IntN(4) == 0 {
 		r.KeepAge, r.KeepBytes = w.policy()
 	}
+	r.Public = len(r.Body)%2 == 1
 	return func(e *Engine) Ticket { return e.Create(&r) }
 }
 

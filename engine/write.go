@@ -54,6 +54,9 @@ func (e *Engine) create(r *stream.Create, a *anchor) Ticket {
 	if code := e.admit(len(rec.Path)+len(rec.ContentType)+len(rec.From)+len(rec.ExpiresText)+streamCost, len(rec.Body)); code != stream.None {
 		return settled(stream.Outcome{Code: code})
 	}
+	if code := e.mayCreate(&rec, out.Tail); code != stream.None {
+		return settled(stream.Outcome{Code: code})
+	}
 	info, code := e.stage(wal.Growth, &rec)
 	if code != stream.None {
 		return settled(stream.Outcome{Code: code})
@@ -112,12 +115,16 @@ func (e *Engine) Append(r *stream.Append) Ticket {
 	} else if code := e.admit(0, len(rec.Body)); code != stream.None {
 		return settled(stream.Outcome{Code: code})
 	}
+	code, squeeze := e.mayAppend(s, &rec, out.Tail)
+	if code != stream.None {
+		return settled(stream.Outcome{Code: code})
+	}
 	info, code := e.stage(class, &rec)
 	if code != stream.None {
 		return settled(stream.Outcome{Code: code})
 	}
 	s.Touch(now)
-	e.trimDue(s)
+	e.drop(s, squeeze)
 	return Ticket{Outcome: out, batch: info.batch}
 }
 
@@ -144,8 +151,8 @@ func (e *Engine) Delete(path string) Ticket {
 // something that decides what is there is on its way to the log. The first to
 // find a stream past its deadline sends the expiry there.
 func (e *Engine) gate(path string, now int64) (s *stream.Stream, t Ticket, wait bool) {
-	if n, ok := e.gates[path]; ok {
-		return nil, Ticket{Retry: true, batch: e.batch(n)}, true
+	if g, ok := e.gates[path]; ok {
+		return nil, Ticket{Retry: true, batch: e.batch(g.batch)}, true
 	}
 	s = e.table.Lookup(path)
 	if s == nil || !s.Due(now) {

@@ -151,7 +151,7 @@ func (g *engineTarget) passed() {}
 func (g *engineTarget) create(r model.CreateRequest) model.Result {
 	req := stream.Create{
 		Path: r.Path, ContentType: r.ContentType, TTL: r.TTL, ExpiresAt: r.ExpiresAt, Closed: r.Closed,
-		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes, From: r.From, SubOffset: r.Sub,
+		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes, Public: r.Public, From: r.From, SubOffset: r.Sub,
 	}
 	if r.ExpiresAt != 0 {
 		req.ExpiresText = expiresText(r.ExpiresAt)
@@ -229,11 +229,17 @@ func (g *engineTarget) staged(code stream.Code) {
 	}
 }
 
-func (g *engineTarget) head(path string) model.Result {
+func (g *engineTarget) head(path string) model.Result { return g.headAs(path, g.engine.Head) }
+
+func (g *engineTarget) headPublic(path string) model.Result {
+	return g.headAs(path, g.engine.HeadPublic)
+}
+
+func (g *engineTarget) headAs(path string, head func(string) (engine.Info, engine.Ticket)) model.Result {
 	g.settle()
 	var info engine.Info
 	out := g.do(func() engine.Ticket {
-		i, t := g.engine.Head(path)
+		i, t := head(path)
 		info = i
 		return t
 	})
@@ -245,14 +251,23 @@ func (g *engineTarget) head(path string) model.Result {
 	r.Tail, r.Closed, r.ContentType = int64(info.Tail), info.Closed, info.ContentType
 	r.TTL, r.ExpiresAt = info.TTL, info.ExpiresAt
 	r.KeepAge, r.KeepBytes, r.Start = info.KeepAge, info.KeepBytes, int64(info.Start)
+	r.Public = info.Public
 	return r
 }
 
 func (g *engineTarget) read(path string, from int64, sizeMax int) readAnswer {
+	return g.readAs(path, from, sizeMax, false)
+}
+
+func (g *engineTarget) readPublic(path string, from int64, sizeMax int) readAnswer {
+	return g.readAs(path, from, sizeMax, true)
+}
+
+func (g *engineTarget) readAs(path string, from int64, sizeMax int, public bool) readAnswer {
 	g.settle()
 	var res engine.ReadResult
 	out := g.do(func() engine.Ticket {
-		ask := engine.ReadRequest{Path: path, Earliest: from == earliest, BytesMax: sizeMax, Touch: true}
+		ask := engine.ReadRequest{Path: path, Earliest: from == earliest, BytesMax: sizeMax, Touch: true, PublicOnly: public}
 		if !ask.Earliest {
 			ask.From = engineOffset(from)
 		}

@@ -30,7 +30,7 @@ func (w *world) run(data []byte) {
 		w.ttls = longTTLs
 	}
 	for ops := 0; c.left() && ops < opsMax; ops++ {
-		switch c.below(22) {
+		switch c.below(23) {
 		case 0, 1:
 			w.request(c, w.chooseCreate(c))
 		case 2, 3, 4:
@@ -64,6 +64,9 @@ func (w *world) run(data []byte) {
 			w.read(path, w.memory.offset(c, path), pick(c, []int{1, 7, 40, 1000, 1 << 20}))
 		case 16:
 			w.head(pick(c, somePaths))
+		case 22:
+			path := w.memory.known(c)
+			w.publicly(path, w.memory.offset(c, path))
 		case 17, 18:
 			w.requestChange(w.chooseChange(c))
 		default:

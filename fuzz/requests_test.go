@@ -137,6 +137,7 @@ func (w *world) chooseCreate(c *choices) model.CreateRequest {
 	if !c.chance(3) {
 		r.Body = body(c)
 	}
+	r.Public = !w.http && c.chance(3)
 	return r
 }
 
@@ -192,6 +193,8 @@ func (w *world) changeCreate(c *choices, r *model.CreateRequest) {
 	switch c.below(14) {
 	case 7:
 		r.KeepAge = pick(c, append([]int64{0}, w.ages...))
+	case 9:
+		r.Public = !w.http && !r.Public
 	case 8:
 		r.KeepBytes = pick(c, append([]int64{0}, someKept...))
 	case 0:

@@ -99,7 +99,7 @@ func checkRows(t testing.TB, c *choices) (accepted bool) {
 		if other == nil || other.ID != s.ID || other.Forks() != s.Forks() || !bytes.Equal(other.AppendRow(nil), s.AppendRow(nil)) {
 			t.Fatalf("stream %d of %+v came back as %+v", s.ID, s.Row(), other)
 		}
-		if source := s.Source(); source != nil && (source.Removed || source.Forks() == 0 || table.ByID(source.ID) != source || s.Base() > source.Tail) {
+		if source := s.Source(); source != nil && (source.Removed() || source.Forks() == 0 || table.ByID(source.ID) != source || s.Base() > source.Tail) {
 			t.Fatalf("stream %d at %d has the source %+v", s.ID, s.Base(), source.Row())
 		}
 	}

@@ -161,8 +161,26 @@ func (w *world) read(path string, from int64, sizeMax int) {
 	}
 	w.note("read %s from %d, %d bytes", path, from, sizeMax)
 	want := w.model.Read(w.now(), path, from, sizeMax)
+	w.compareRead(path, w.target.read(path, from, sizeMax), want)
+}
+
+// publicly asks as somebody who may read public streams only.
+func (w *world) publicly(path string, from int64) {
+	g, ok := w.target.(*engineTarget)
+	if !ok {
+		return
+	}
+	w.note("head and read %s from %d, if it is public", path, from)
+	if got, want := g.headPublic(path), w.model.HeadPublic(w.now(), path); got != want {
+		w.fail("public head %s is %+v, the model says %+v", path, got, want)
+	}
+	want := w.model.ReadPublic(w.now(), path, from, 40)
+	w.compareRead(path, g.readPublic(path, from, 40), want)
+}
+
+func (w *world) compareRead(path string, got readAnswer, want model.ReadResult) {
+	w.t.Helper()
 	w.codes[want.Code]++
-	got := w.target.read(path, from, sizeMax)
 	if got.Code != want.Code {
 		w.fail("read: %s, the model says %s", got.Code, want.Code)
 	}

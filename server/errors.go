@@ -126,6 +126,8 @@ func buildCatalogue() (c [faults]refusal) {
 	engine(stream.EmptyBody, 400, "an append needs a body, unless it closes the stream")
 	engine(stream.TooManyStreams, 507, "the server holds as many streams as it may")
 	engine(stream.TooManyProducers, 429, "the stream knows as many producers as it may")
+	engine(stream.QuotaBytes, 507, "the project has as many bytes stored as it may")
+	engine(stream.QuotaStreams, 507, "the project has as many streams as it may")
 	engine(stream.BodyTooLarge, 413, "the body is larger than the limit")
 	engine(stream.MemoryFull, 507, "the memory for streams is full")
 	engine(stream.DiskFull, 507, "the disk is full")

@@ -10,6 +10,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"tailrace/engine"
+	"tailrace/internal/project"
 	"tailrace/internal/stream"
 	"tailrace/internal/vfs/faultfs"
 )
@@ -282,6 +284,8 @@ func TestCatalogueHasNoCodeThatIsNeverSent(t *testing.T) {
 		"too_many_from_address": "TestAddressesHaveTheirLimits",
 		"too_many_streams":      "TestLimitsOfTheEngineAreAnswers",
 		"too_many_producers":    "TestLimitsOfTheEngineAreAnswers",
+		"quota_bytes":           "TestLimitsOfTheEngineAreAnswers",
+		"quota_streams":         "TestLimitsOfTheEngineAreAnswers",
 		"fork_too_deep":         "TestForksOfForksAreBounded",
 		"memory_full":           "TestLimitsOfTheEngineAreAnswers",
 		"disk_full":             "TestFullDiskIsAnAnswer",
@@ -347,6 +351,12 @@ func TestLimitsOfTheEngineAreAnswers(t *testing.T) {
 	f.do("POST", root+"a", "", "Stream-Closed: true").want(t, 204)
 	f.do("DELETE", root+"b", "").want(t, 204)
 	f.create("c", "", text)
+
+	f.engine.SetLimits(project.Default, engine.ProjectLimits{StoredBytes: 100, Streams: 1})
+	f.do("DELETE", root+"c", "").want(t, 204)
+	f.do("PUT", root+"c", "").wantError(t, 507, "quota_streams")
+	f.engine.SetLimits(project.Default, engine.ProjectLimits{StoredBytes: 100})
+	f.do("PUT", root+"c", strings.Repeat("x", 100), text).wantError(t, 507, "quota_bytes")
 
 	small := start(t, func(u *setup) { u.engine.MemoryBytes, u.engine.FrameBytesMax = 300, 1<<20 })
 	small.do("PUT", root+"a", "").wantError(t, 507, "memory_full")

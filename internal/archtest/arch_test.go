@@ -34,7 +34,7 @@ var graph = map[string][]string{
 	"internal/remote":      {"internal/frame", "internal/vfs"},
 	"segment":              {"index", "internal/frame"},
 	"engine": {"index", "internal/bucket", "internal/checkpoint", "internal/frame", "internal/jsonmode", "internal/manifest",
-		"internal/objstore", "internal/remote", "internal/stream", "internal/vfs", "segment", "wal"},
+		"internal/objstore", "internal/project", "internal/remote", "internal/stream", "internal/vfs", "segment", "wal"},
 	"internal/evloop":  {},
 	"internal/project": {},
 	"internal/admin":   {"engine", "internal/project", "internal/stream"},

@@ -22,6 +22,7 @@ func (m *Model) Create(now int64, r CreateRequest) Result {
 		expiry:      r.expiry(),
 		touched:     now,
 		closed:      r.Closed,
+		public:      r.Public,
 		producers:   map[string]Producer{},
 	}
 	s.asked = r.expiry()
@@ -107,7 +108,7 @@ func (s *stream) matches(r CreateRequest) bool {
 	if r.KeepAge != s.keepAge || r.KeepBytes != s.keepBytes {
 		return false
 	}
-	if !sameType || r.Closed != s.closed || r.From != s.from {
+	if !sameType || r.Closed != s.closed || r.Public != s.public || r.From != s.from {
 		return false
 	}
 	if r.expiry() != s.asked && r.expiry() != s.expiry {

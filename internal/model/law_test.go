@@ -43,7 +43,7 @@ func TestRandomRequestsKeepTheLaws(t *testing.T) {
 			}
 			switch rng.IntN(13) {
 			case 0:
-				r = m.Create(0, put(path, pick("", "x", "1", "[1,2]", "[]"), media(kind), keeping(int64(rng.IntN(2))*30)))
+				r = m.Create(0, put(path, pick("", "x", "1", "[1,2]", "[]"), media(kind), keeping(int64(rng.IntN(2))*30), forAll(rng.IntN(3) == 0)))
 			case 12:
 				change := Nothing(path)
 				change.Trim = rng.Int64N(40) - 1
@@ -125,6 +125,9 @@ func checkStream(t *testing.T, m *Model, path string, old map[*stream][]entry) {
 	}
 	if s.source != nil && m.streams[s.source.path] != s.source {
 		t.Fatalf("%s: its source %s is gone", path, s.source.path)
+	}
+	if public := m.ReadPublic(0, path, -1, 1<<20); (public.Code == OK) != s.public || public.Code != OK && public.Code != NotFound {
+		t.Fatalf("%s: public %t, and a reader who may read nothing else gets %s", path, s.public, public.Code)
 	}
 	for _, sizeMax := range []int{0, 6} {
 		n, from := 0, int64(-1)

@@ -51,6 +51,7 @@ type CreateRequest struct {
 	KeepAge     int64  // seconds; 0 is none
 	KeepBytes   int64  // 0 is none
 	Closed      bool
+	Public      bool   // for everybody to read
 	From        string // path of the source; "" is no fork
 	FromOffset  int64  // -1 is the source's tail; only read beside From
 	Sub         uint64 // bytes or messages after FromOffset; only read beside From
@@ -97,6 +98,7 @@ type Result struct {
 	KeepAge   int64 // of Head only: seconds; 0 is none
 	KeepBytes int64 // of Head only; 0 is none
 	Start     int64 // of Head and Change only: the earliest offset that is kept
+	Public    bool  // of Head only
 }
 
 // ReadResult answers a read.
@@ -132,7 +134,32 @@ func (m *Model) Head(now int64, path string) Result {
 	r := s.result(OK)
 	r.TTL, r.ExpiresAt = s.expiry.ttl, s.expiry.at
 	r.KeepAge, r.KeepBytes, r.Start = s.keepAge, s.keepBytes, s.start
+	r.Public = s.public
 	return r
+}
+
+// HeadPublic is Head for somebody who may read public streams only. All others
+// do not exist for him.
+func (m *Model) HeadPublic(now int64, path string) Result {
+	if m.private(path) {
+		return rejected(NotFound)
+	}
+	return m.Head(now, path)
+}
+
+// ReadPublic is Read for somebody who may read public streams only.
+func (m *Model) ReadPublic(now int64, path string, from int64, sizeMax int) ReadResult {
+	if m.private(path) {
+		return ReadResult{Code: NotFound, Next: -1, Tail: -1}
+	}
+	return m.Read(now, path, from, sizeMax)
+}
+
+// private reports whether there is a stream that is not public. To be asked for
+// by somebody who may not know does not even end a stream that is due.
+func (m *Model) private(path string) bool {
+	s := m.streams[path]
+	return s != nil && !s.public
 }
 
 // Delete removes the stream at path. A stream with forks is only hidden until

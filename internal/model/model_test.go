@@ -37,6 +37,9 @@ func keeping(bytes int64) func(*CreateRequest) {
 	return func(r *CreateRequest) { r.KeepBytes = bytes }
 }
 func closed(r *CreateRequest) { r.Closed = true }
+func forAll(public bool) func(*CreateRequest) {
+	return func(r *CreateRequest) { r.Public = public }
+}
 func mediaOf(text string) func(*AppendRequest) {
 	return func(r *AppendRequest) { r.ContentType = text }
 }

@@ -7,6 +7,7 @@ type stream struct {
 	expiry      expiry
 	touched     int64 // unix milliseconds of the last use
 	closed      bool
+	public      bool // as given at creation; forks have their own
 	hidden      bool // soft-deleted: only forks see it
 
 	// What the PUT asked for, where the stream may have got its source's expiry

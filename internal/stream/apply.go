@@ -59,7 +59,7 @@ func (t *Table) applyCreate(r *Record) (Effect, error) {
 		}
 	}
 	row := Row{
-		Path: strings.Clone(r.Path), ContentType: t.sharedType(r.ContentType), Closed: r.Closed, Tail: r.Base,
+		Path: strings.Clone(r.Path), ContentType: t.sharedType(r.ContentType), Closed: r.Closed, Public: r.Public, Tail: r.Base,
 		TTL: r.TTL, Logged: r.At, ExpiresAt: r.ExpiresAt,
 	}
 	if r.ExpiresAt != 0 {
@@ -123,7 +123,7 @@ func (t *Table) applyDelete(s *Stream) (Effect, error) {
 		return effect, nil
 	}
 	for {
-		s.Removed = true
+		s.marked |= markRemoved
 		delete(t.byPath, s.Path)
 		t.byID.remove(s.ID)
 		effect.Removed = append(effect.Removed, s)

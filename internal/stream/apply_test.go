@@ -67,7 +67,7 @@ func TestApplyReportsWhatLeaves(t *testing.T) {
 		}
 		var left []string
 		for _, s := range effect.Removed {
-			if !s.Removed {
+			if !s.Removed() {
 				t.Errorf("%s left the table and does not know it", s.Path)
 			}
 			left = append(left, s.Path)

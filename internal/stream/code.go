@@ -40,6 +40,8 @@ const (
 	EmptyBody
 	TooManyStreams
 	TooManyProducers
+	QuotaBytes   // the project, or all together, may not keep more appends
+	QuotaStreams // the project has as many streams as it may
 	BodyTooLarge
 	MemoryFull
 	DiskFull
@@ -63,6 +65,7 @@ var codeNames = [...]string{
 	OffsetTrimmed: "offset_trimmed", TrimBeyondTail: "trim_beyond_tail",
 	InvalidJSON: "invalid_json", EmptyArray: "empty_array", EmptyBody: "empty_body",
 	TooManyStreams: "too_many_streams", TooManyProducers: "too_many_producers",
+	QuotaBytes: "quota_bytes", QuotaStreams: "quota_streams",
 	BodyTooLarge: "body_too_large", MemoryFull: "memory_full", DiskFull: "disk_full",
 	Overloaded: "overloaded", DataCorrupt: "data_corrupt",
 	Unavailable: "storage_unavailable", Failed: "failed",

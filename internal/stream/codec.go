@@ -29,6 +29,9 @@ const (
 	flagSeq       = 1 << 6 // append: Seq
 	flagKeep      = 1 << 7 // create: KeepAge, KeepBytes
 
+	// Of a create. What knows no public streams refuses the record.
+	flagPublic = 1 << 5 // Public
+
 	// Of a change, which has TTL and ExpiresAt by the flags above.
 	flagTrim   = 1 << 0 // Start
 	flagLife   = 1 << 3 // the lifetime is what TTL and ExpiresAt say
@@ -124,6 +127,7 @@ func (r *Record) flags() byte {
 		set(flagExpires, r.ExpiresAt != 0)
 		set(flagFork, r.Source != 0)
 		set(flagInherited, r.InheritedExpiry)
+		set(flagPublic, r.Public)
 		set(flagKeep, r.KeepAge != 0 || r.KeepBytes != 0)
 	case KindAppend:
 		set(flagClosed, r.Close)
@@ -194,6 +198,7 @@ func DecodeRecord(b []byte) (Record, error) {
 func (d *decoder) create(r *Record, flags byte) {
 	r.Closed = flags&flagClosed != 0
 	r.InheritedExpiry = flags&flagInherited != 0
+	r.Public = flags&flagPublic != 0
 	r.At = d.count()
 	r.Path = d.string()
 	r.ContentType = d.string()

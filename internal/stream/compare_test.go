@@ -47,7 +47,7 @@ func (w *world) head(path string) {
 	}
 	at, _ := s.ExpiresAt()
 	if int64(s.Tail) != want.Tail || s.Closed != want.Closed || s.ContentType != want.ContentType || s.TTL() != want.TTL || at != want.ExpiresAt ||
-		s.KeepAge() != want.KeepAge || s.KeepBytes() != want.KeepBytes || int64(s.Start()) != want.Start {
+		s.KeepAge() != want.KeepAge || s.KeepBytes() != want.KeepBytes || int64(s.Start()) != want.Start || s.Public() != want.Public {
 		w.fail("%s is %+v, model says %+v", path, *s, want)
 	}
 }

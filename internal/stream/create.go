@@ -20,7 +20,7 @@ func (t *Table) DecideCreate(r *Create, now int64, content Content) (Record, Out
 	}
 	rec := Record{
 		Kind: KindCreate, ID: t.lastID + 1, At: now, Path: r.Path,
-		ContentType: r.ContentType, Closed: r.Closed,
+		ContentType: r.ContentType, Closed: r.Closed, Public: r.Public,
 		TTL: r.TTL, ExpiresAt: r.ExpiresAt, ExpiresText: r.ExpiresText, Body: r.Body,
 		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes,
 	}
@@ -63,7 +63,7 @@ func (s *Stream) matches(r *Create) bool {
 			wantType = s.ContentType // inherited, so nothing was asked for
 		}
 	}
-	if !SameContentType(wantType, s.ContentType) || r.Closed != s.Closed {
+	if !SameContentType(wantType, s.ContentType) || r.Closed != s.Closed || r.Public != s.Public() {
 		return false
 	}
 	if r.KeepAge != s.KeepAge() || r.KeepBytes != s.KeepBytes() {

@@ -84,6 +84,8 @@ func (w *world) run(data []byte) {
 // changeCreate changes one field, or none.
 func (w *world) changeCreate(c *choices, r *createChoice) {
 	switch c.below(14) {
+	case 10:
+		r.Public = !r.Public
 	case 8:
 		r.KeepAge, r.KeepBytes = pick(c, someAges), pick(c, someKept)
 	case 9:

@@ -188,6 +188,9 @@ func (s *Stream) addProducer(p Producer) {
 	s.text += int32(len(p.ID))
 }
 
+// Knows reports whether the stream remembers a producer.
+func (s *Stream) Knows(producer string) bool { return s.producer(producer) != nil }
+
 // lastSeq is the last Stream-Seq, if there was one.
 func (s *Stream) lastSeq() (seq string, ok bool) {
 	if s.rare == nil || s.rare.seq == nil {

@@ -25,6 +25,7 @@ type Record struct {
 	Path            string
 	ContentType     string
 	Closed          bool
+	Public          bool
 	TTL             int64
 	ExpiresAt       int64
 	ExpiresText     string

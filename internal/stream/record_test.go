@@ -47,6 +47,8 @@ var namedRecords = []namedRecord{
 	{"touch at the epoch", Record{Kind: KindTouch, ID: 1}},
 	{"create, policy", Record{Kind: KindCreate, ID: 12, At: 1, Path: "/i", ContentType: "a/b", TTL: NoTTL, KeepAge: 86400, KeepBytes: 1 << 30, Body: []byte("x")}},
 	{"create, largest policy", Record{Kind: KindCreate, ID: 13, At: 1, Path: "/j", ContentType: "a/b", TTL: NoTTL, KeepAge: TTLMax, KeepBytes: RetentionBytesMax}},
+	{"create, public", Record{Kind: KindCreate, ID: 14, At: 1, Path: "/k", ContentType: "a/b", TTL: NoTTL, Public: true}},
+	{"create, public fork with all flags", Record{Kind: KindCreate, ID: 15, At: 1, Path: "/l", ContentType: "a/b", Public: true, Closed: true, TTL: 1, ExpiresAt: 2, ExpiresText: "x", Source: 3, Base: 4, From: "/c", SubOffset: 5, InheritedExpiry: true, Prefix: 1, KeepAge: 6, KeepBytes: 7, Body: []byte("ab")}},
 	{"change, policy", Record{Kind: KindChange, ID: 1, At: 1700000000000, TTL: NoTTL, HasPolicy: true, KeepAge: 60}},
 	{"change, no policy any more", Record{Kind: KindChange, ID: 1, At: 7, TTL: NoTTL, HasPolicy: true}},
 	{"change, TTL", Record{Kind: KindChange, ID: 1, At: 7, TTL: 60, HasLife: true}},
@@ -131,6 +133,7 @@ func randomRecord(r *rand.Rand) Record {
 			rec.ExpiresText = text()
 		}
 		rec.InheritedExpiry = r.IntN(2) == 0
+		rec.Public = r.IntN(2) == 0
 		rec.Body = []byte(text())
 		if r.IntN(2) == 0 {
 			rec.Source, rec.Base, rec.From, rec.SubOffset = ID(number()|1), Offset(number()), text(), number()
@@ -201,6 +204,8 @@ func TestDecodeRecordRejects(t *testing.T) {
 		"change to a TTL that is no life": {byte(KindChange), flagTTL, 1, 1, 5},
 		"change that expires at no life":  {byte(KindChange), flagExpires, 1, 1, 5, 0},
 		"change with a flag of creates":   {byte(KindChange), flagKeep, 1, 1, 5, 5},
+		"change that makes public":        {byte(KindChange), flagPublic, 1, 1},
+		"delete of what is public":        {byte(KindDelete), flagPublic, 1},
 		"change to the start of nothing":  {byte(KindChange), flagTrim, 1, 1, 0},
 		"change to half a policy":         {byte(KindChange), flagPolicy, 1, 1, 5},
 		"create with no policy":           {byte(KindCreate), flagKeep, 1, 1, 0, 0, 0, 0},

@@ -20,6 +20,7 @@ type Create struct {
 	Closed      bool
 	KeepAge     int64 // seconds, 0 = not given
 	KeepBytes   int64 // 0 = not given
+	Public      bool  // for everybody to read; a fork does not inherit it
 
 	From          string // path of the source, "" = not a fork
 	FromOffset    Offset // where the fork begins, if HasFromOffset; else at the tail

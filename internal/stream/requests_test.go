@@ -38,6 +38,7 @@ type createChoice struct {
 	Body              string
 	KeepAge           int64
 	KeepBytes         int64
+	Public            bool
 }
 
 type appendChoice struct {
@@ -59,6 +60,7 @@ func (w *world) chooseCreate(c *choices) createChoice {
 	if c.chance(3) {
 		r.KeepAge, r.KeepBytes = pick(c, someAges), pick(c, someKept)
 	}
+	r.Public = c.chance(3)
 	return r
 }
 
@@ -218,7 +220,7 @@ func (w *world) create(r createChoice) {
 	req := Create{
 		Path: r.Path, ContentType: r.ContentType, TTL: r.TTL, ExpiresAt: r.ExpiresAt, Closed: r.Closed,
 		From: r.From, FromOffset: r.At, HasFromOffset: r.HasAt, SubOffset: r.Sub,
-		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes,
+		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes, Public: r.Public,
 	}
 	if r.ExpiresAt != 0 {
 		req.ExpiresText = "as written"
@@ -233,7 +235,7 @@ func (w *world) create(r createChoice) {
 	want := model.CreateRequest{
 		Path: r.Path, ContentType: r.ContentType, TTL: r.TTL, ExpiresAt: r.ExpiresAt, Closed: r.Closed,
 		From: r.From, FromOffset: -1, Sub: r.Sub, Body: []byte(r.Body),
-		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes,
+		KeepAge: r.KeepAge, KeepBytes: r.KeepBytes, Public: r.Public,
 	}
 	if r.HasAt {
 		want.FromOffset = modelOffset(r.At)

@@ -61,7 +61,7 @@ func (w *world) restart() {
 	again := w.restored(w.table)
 	for s := range w.table.All {
 		again.ByID(s.ID).Touch(s.Touched())
-		s.Removed = true // whoever holds on to it must notice
+		s.marked |= markRemoved // whoever holds on to it must notice
 	}
 	w.table = again
 }

@@ -16,9 +16,9 @@ import (
 //
 // The encoded form begins with a version, so that a row can grow:
 //
-//	version    1 byte, 1, or 2 where there is something of version 2
+//	version    1 byte: the least of 1, 2 and 3 that has all there is
 //	flags      1 byte, below
-//	more       version 2: 1 byte of flags, not 0
+//	more       from version 2 on: 1 byte of flags, not 0
 //	path       string
 //	type       string, the content type as given
 //	tail       uvarint, an offset that has a token
@@ -53,6 +53,7 @@ type Row struct {
 	ContentType string
 	Closed      bool
 	Gone        bool
+	Public      bool
 	Tail        Offset
 
 	TTL         int64 // seconds, or NoTTL
@@ -79,8 +80,9 @@ type Row struct {
 }
 
 const (
-	rowVersion     = 1
-	rowVersionMore = 2
+	rowVersion       = 1
+	rowVersionMore   = 2
+	rowVersionPublic = 3
 )
 
 const (
@@ -101,6 +103,9 @@ const (
 	rowKeepAge   = 1 << 2
 )
 
+// The flag that came with version 3, beside them.
+const rowPublic = 1 << 3
+
 // producerRowMin is the least that a producer takes in a row.
 const producerRowMin = 4
 
@@ -115,7 +120,7 @@ func (s *Stream) AppendRow(dst []byte) []byte {
 // Row is what the records said about the stream. It shares the strings.
 func (s *Stream) Row() Row {
 	row := Row{
-		Path: s.Path, ContentType: s.ContentType, Closed: s.Closed, Gone: s.Gone, Tail: s.Tail,
+		Path: s.Path, ContentType: s.ContentType, Closed: s.Closed, Gone: s.Gone, Public: s.Public(), Tail: s.Tail,
 		TTL: s.TTL(), Logged: s.Logged(),
 	}
 	row.ExpiresAt, row.ExpiresText = s.ExpiresAt()
@@ -144,6 +149,9 @@ func (r *Row) stream(id ID) *Stream {
 		ID: id, Path: r.Path, ContentType: r.ContentType, JSON: IsJSON(r.ContentType),
 		Closed: r.Closed, Gone: r.Gone, Tail: r.Tail,
 		text: int32(len(r.Path) + len(r.ContentType)),
+	}
+	if r.Public {
+		s.marked = markPublic
 	}
 	if r.TTL != NoTTL {
 		rare := s.needRare()
@@ -178,10 +186,8 @@ func (r *Row) stream(id ID) *Stream {
 // a form that DecodeRow accepts.
 func (r *Row) Append(dst []byte) []byte {
 	more := r.moreFlags()
-	if more == 0 {
-		dst = append(dst, rowVersion, r.flags())
-	} else {
-		dst = append(dst, rowVersionMore, r.flags(), more)
+	if dst = append(dst, rowVersionOf(more), r.flags()); more != 0 {
+		dst = append(dst, more)
 	}
 	dst = appendString(dst, r.Path)
 	dst = appendString(dst, r.ContentType)
@@ -239,7 +245,20 @@ func (r *Row) flags() byte {
 }
 
 func (r *Row) moreFlags() byte {
-	return bits([]rowFlag{{rowStart, r.Start != 0}, {rowKeepBytes, r.KeepBytes != 0}, {rowKeepAge, r.KeepAge != 0}})
+	return bits([]rowFlag{
+		{rowStart, r.Start != 0}, {rowKeepBytes, r.KeepBytes != 0}, {rowKeepAge, r.KeepAge != 0}, {rowPublic, r.Public},
+	})
+}
+
+// rowVersionOf is the version of a row with these flags beyond the first.
+func rowVersionOf(more byte) byte {
+	switch {
+	case more == 0:
+		return rowVersion
+	case more&rowPublic == 0:
+		return rowVersionMore
+	}
+	return rowVersionPublic
 }
 
 type rowFlag struct {
@@ -270,16 +289,16 @@ func decodeRow(b []byte, contentType func([]byte) string) (Row, error) {
 	flags, more, rest := b[1], byte(0), b[2:]
 	switch {
 	case b[0] == rowVersion:
-	case b[0] != rowVersionMore:
+	case b[0] != rowVersionMore && b[0] != rowVersionPublic:
 		return Row{}, fmt.Errorf("%w: version %d", errRow, b[0])
-	case len(rest) == 0 || rest[0] == 0:
+	case len(rest) == 0 || rowVersionOf(rest[0]) != b[0]:
 		return Row{}, fmt.Errorf("%w: version %d of a row that has nothing of it", errRow, b[0])
 	default:
 		more, rest = rest[0], rest[1:]
 	}
 	has := func(bit byte) bool { return flags&bit != 0 }
 	d := decoder{b: rest}
-	r := Row{TTL: NoTTL, Closed: has(rowClosed), Gone: has(rowGone)}
+	r := Row{TTL: NoTTL, Closed: has(rowClosed), Gone: has(rowGone), Public: more&rowPublic != 0}
 	r.Path = d.string()
 	r.ContentType = contentType(d.bytes())
 	r.Tail = Offset(d.uvarint())

@@ -42,6 +42,13 @@ var namedRows = []struct {
 	{"bytes to keep", Row{Path: "/a", ContentType: "a/b", Tail: 100, TTL: NoTTL, KeepBytes: RetentionBytesMax}},
 	{"age to keep", Row{Path: "/a", ContentType: "a/b", TTL: NoTTL, KeepAge: 60, AgeBegin: 1700000000000, AgeLast: 1700000000000}},
 	{"marks", Row{Path: "/a", ContentType: "a/b", Tail: 300, TTL: NoTTL, Start: 10, KeepAge: TTLMax, AgeBegin: 7, AgeLast: 8, Marks: []Mark{{1, 11}, {1, 12}, {5, 300}}}},
+	{"public", Row{Path: "/a", ContentType: "text/plain", Public: true, Tail: 1000, TTL: NoTTL}},
+	{"public, gone, with a start", Row{Path: "/a", ContentType: "text/plain", Public: true, Gone: true, Tail: 1000, TTL: NoTTL, Start: 7}},
+	{"everything of version 3", Row{
+		Path: "/b", ContentType: "application/json", Closed: true, Gone: true, Public: true, Tail: 9, TTL: 5, Logged: 6, ExpiresAt: 7, ExpiresText: "t",
+		Source: 1, Base: 8, From: "/a", SubOffset: 2, InheritedExpiry: true, Producers: []Producer{{"p", 1, 2}}, Seq: "s", HasSeq: true,
+		Start: 3, KeepBytes: 4, KeepAge: 5, AgeBegin: 6, AgeLast: 7, Marks: []Mark{{6, 4}},
+	}},
 	{"everything of version 2", Row{
 		Path: "/b", ContentType: "application/json", Closed: true, Gone: true, Tail: 9, TTL: 5, Logged: 6, ExpiresAt: 7, ExpiresText: "t",
 		Source: 1, Base: 8, From: "/a", SubOffset: 2, InheritedExpiry: true, Producers: []Producer{{"p", 1, 2}}, Seq: "s", HasSeq: true,
@@ -151,7 +158,7 @@ func randomRow(r *rand.Rand) Row {
 	count := func() int64 { return int64(number() >> 1) }
 	text := func() string { return string(randomBytes(r, r.IntN(1<<r.IntN(9)))) }
 	maybe := func() bool { return r.IntN(2) == 0 }
-	row := Row{Path: text(), ContentType: text(), Closed: maybe(), Gone: maybe(), Tail: Offset(number() % offsetEnd), TTL: NoTTL}
+	row := Row{Path: text(), ContentType: text(), Closed: maybe(), Gone: maybe(), Public: maybe(), Tail: Offset(number() % offsetEnd), TTL: NoTTL}
 	if maybe() {
 		row.TTL, row.Logged = count(), count()
 	}
@@ -202,10 +209,15 @@ func TestDecodeRowRejects(t *testing.T) {
 		"nothing":                           "",
 		"a version alone":                   "\x01",
 		"version 0":                         "\x00\x00" + plain,
-		"version 3":                         "\x03\x00" + plain,
+		"version 4":                         "\x04\x00" + plain,
+		"version 3 cut short":               "\x03\x00",
+		"version 3 of nothing new":          "\x03\x00\x00" + plain,
+		"version 3 of a row of version 2":   "\x03\x00\x01" + plain + "\x01",
+		"public in version 2":               "\x02\x00\x08" + plain,
+		"an unknown flag of version 3":      "\x03\x00\x18" + plain,
 		"version 2 cut short":               "\x02\x00",
 		"version 2 of nothing new":          "\x02\x00\x00" + plain,
-		"an unknown flag of version 2":      "\x02\x00\x08" + plain,
+		"an unknown flag of version 2":      "\x02\x00\x10" + plain,
 		"a start of nothing":                "\x02\x00\x01" + plain + "\x00",
 		"a start beyond the tail":           "\x02\x00\x01" + plain + "\x07",
 		"no bytes to keep":                  "\x02\x00\x02" + plain + "\x00",

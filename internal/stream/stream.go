@@ -23,12 +23,25 @@ type Stream struct {
 
 	rare *rare // nil if the stream has nothing of it
 
-	JSON    bool
-	Closed  bool
-	Gone    bool  // deleted or expired, kept because forks read it
-	Removed bool  // no longer in the table
-	text    int32 // see TextBytes
+	JSON   bool
+	Closed bool
+	Gone   bool  // deleted or expired, kept because forks read it
+	marked uint8 // see marks below: another bool would not fit
+	text   int32 // see TextBytes
 }
+
+// Marks of a stream.
+const (
+	markRemoved = 1 << iota
+	markPublic
+)
+
+// Removed reports whether the stream is no longer in the table.
+func (s *Stream) Removed() bool { return s.marked&markRemoved != 0 }
+
+// Public reports whether the stream was created for everybody to read. That
+// never changes.
+func (s *Stream) Public() bool { return s.marked&markPublic != 0 }
 
 // TextBytes is the length of the texts that the stream holds beside its
 // appends: path, content type, what it was asked to be, the last Stream-Seq and

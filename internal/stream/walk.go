@@ -44,5 +44,19 @@ func (t *Table) Floor(s *Stream) Offset {
 	return floor
 }
 
+// Kept is how much of the offset space is stored under a stream: its own appends
+// with their gaps, down to its floor. What it shows of its source counts there, and
+// as long as it shows it.
+func (t *Table) Kept(s *Stream) int64 {
+	if s.Removed() {
+		return 0
+	}
+	from := max(t.Floor(s), s.Base())
+	if from >= s.Tail {
+		return 0
+	}
+	return int64(s.Tail - from)
+}
+
 // Ends reports whether time alone will change something about the stream.
 func (s *Stream) Ends() bool { return s.NextDue() != math.MaxInt64 }

@@ -154,6 +154,13 @@ func (w *world) checkFloors() {
 			w.fail("the floor of stream %d is %d, was %d, and its readers need %d", s.ID, floor, w.floors[s.ID], floors[s.ID])
 		}
 		w.floors[s.ID] = floor
+		kept := int64(0)
+		if from := max(floor, s.Base()); from < s.Tail {
+			kept = int64(s.Tail - from)
+		}
+		if got := w.table.Kept(s); got != kept {
+			w.fail("%d of stream %d are kept, its floor says %d", got, s.ID, kept)
+		}
 		w.stored[s.ID] = slices.DeleteFunc(w.stored[s.ID], func(a storedAppend) bool { return a.end <= floor })
 	}
 }
@@ -200,7 +207,7 @@ func (w *world) settle(path string, rec *Record, out Outcome) {
 func (w *world) visible(s *Stream) []storedAppend {
 	var all []storedAppend
 	if source := s.Source(); source != nil {
-		if source.Removed {
+		if source.Removed() {
 			w.fail("stream %d reads stream %d, which was removed", s.ID, source.ID)
 		}
 		for _, a := range w.visible(source) {
@@ -296,8 +303,8 @@ func checkTable(t *Table) error {
 		switch {
 		case t.Lookup(s.Path) != s || t.ByID(s.ID) != s || s.ID == 0 || s.ID > t.LastID():
 			return fmt.Errorf("stream %d is not where its path and identity lead", s.ID)
-		case s.Removed || s.Tail < s.Base() || s.JSON != IsJSON(s.ContentType):
-			return fmt.Errorf("stream %d: removed %t, base %d, tail %d, json %t", s.ID, s.Removed, s.Base(), s.Tail, s.JSON)
+		case s.Removed() || s.Tail < s.Base() || s.JSON != IsJSON(s.ContentType):
+			return fmt.Errorf("stream %d: removed %t, base %d, tail %d, json %t", s.ID, s.Removed(), s.Base(), s.Tail, s.JSON)
 		case s.Gone && s.Forks() == 0:
 			return fmt.Errorf("stream %d is gone and nothing keeps it", s.ID)
 		case (s.Source() == nil) != (f == nil) || f != nil && (t.ByID(f.sourceID) != f.source || f.depth != f.source.depth()+1):
