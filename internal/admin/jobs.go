@@ -136,6 +136,14 @@ func (s *jobs) of(project string) []Job {
 	return list
 }
 
+// has reports whether a project has jobs.
+func (s *jobs) has(project string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget()
+	return slices.ContainsFunc(s.all, func(j *job) bool { return j.shown.Project == project })
+}
+
 // find is the job of a project with an id, or nil.
 func (s *jobs) find(project, id string) *job {
 	s.mu.Lock()

@@ -238,6 +238,27 @@ func TestJobsAreLimited(t *testing.T) {
 	})
 }
 
+// A project may be gone with its last stream, and what became of that is still to
+// be seen.
+func TestJobsOutliveTheirProject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names := map[string]bool{"p": true}
+		a := start(t, projectsOf{newFakeStore("p/1"), names})
+		j := begin(t, a.Handler(), "p", "p/")
+		synctest.Wait()
+		delete(names, "p")
+		for _, h := range []http.Handler{a.Handler(), a.ProjectHandler("p")} {
+			wantJob(t, shown(t, h, j), JobDone, 1, 1, 0, 0)
+			ask(t, h, "GET", "/v1/admin/projects/p/jobs").want(t, 200)
+			ask(t, h, "GET", "/v1/admin/projects/p").wantError(t, 404, "unknown_project")
+			ask(t, h, "GET", "/v1/admin/projects/p/streams").wantError(t, 404, "unknown_project")
+		}
+		ask(t, a.ProjectHandler("q"), "GET", "/v1/admin/projects/p/jobs").wantError(t, 404, "unknown_project")
+		time.Sleep(finishedFor + time.Second)
+		ask(t, a.Handler(), "GET", "/v1/admin/projects/p/jobs").wantError(t, 404, "unknown_project")
+	})
+}
+
 // projectsOf is a store with other projects.
 type projectsOf struct {
 	*fakeStore

@@ -32,6 +32,7 @@ type Route struct {
 	Parameters []string // of the query
 	Policy     Policy
 
+	ofJobs  bool // a project that is gone is still known by its jobs
 	handle  func(*API, *exchange)
 	offered func(*Options) bool // nil = always
 }
@@ -44,9 +45,9 @@ var routes = []Route{
 		Policy: OfProject, handle: (*API).listStreams},
 	{Method: "DELETE", Path: "/v1/admin/projects/{project}/streams", Parameters: []string{"prefix", "all"},
 		Policy: OfProject, handle: (*API).deleteStreams},
-	{Method: "GET", Path: "/v1/admin/projects/{project}/jobs", Policy: OfProject, handle: (*API).listJobs},
-	{Method: "GET", Path: "/v1/admin/projects/{project}/jobs/{id}", Policy: OfProject, handle: (*API).showJob},
-	{Method: "DELETE", Path: "/v1/admin/projects/{project}/jobs/{id}", Policy: OfProject, handle: (*API).cancelJob},
+	{Method: "GET", Path: "/v1/admin/projects/{project}/jobs", Policy: OfProject, ofJobs: true, handle: (*API).listJobs},
+	{Method: "GET", Path: "/v1/admin/projects/{project}/jobs/{id}", Policy: OfProject, ofJobs: true, handle: (*API).showJob},
+	{Method: "DELETE", Path: "/v1/admin/projects/{project}/jobs/{id}", Policy: OfProject, ofJobs: true, handle: (*API).cancelJob},
 	{Method: "GET", Path: "/v1/admin/streams/{name...}", Policy: OfProject, handle: (*API).inspectStream},
 	{Method: "GET", Path: "/v1/admin/status", handle: (*API).showStatus},
 	{Method: "POST", Path: "/v1/admin/drain", handle: (*API).startDrain, offered: func(o *Options) bool { return o.Drain != nil }},
@@ -135,7 +136,7 @@ func (a *API) belongs(x *exchange) code {
 	x.project = name
 	if missing == codeUnknownProject {
 		var known bool
-		if x.about, known = a.opts.Store.Project(name); !known {
+		if x.about, known = a.opts.Store.Project(name); !known && !(x.route.ofJobs && a.jobs.has(name)) {
 			return missing
 		}
 	}

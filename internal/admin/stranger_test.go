@@ -64,6 +64,29 @@ func TestStrangersSeeNothing(t *testing.T) {
 	})
 }
 
+// A fork across projects should not be there. If it is, it tells nothing of its
+// source to those who may manage the fork alone.
+func TestForksDoNotNameWhatBelongsToOthers(t *testing.T) {
+	store := newFakeStore()
+	from := ""
+	store.inspect = func(name string) (Detail, error) {
+		return Detail{Stream: Stream{Name: name}, ForkedFrom: &ForkedFrom{Name: from}}, nil
+	}
+	a := start(t, store)
+	for _, c := range []struct {
+		from      string
+		toManager bool
+	}{{"acme/source", true}, {"other/source", false}} {
+		from = c.from
+		if r := ask(t, a.ProjectHandler("acme"), "GET", "/v1/admin/streams/acme/fork").want(t, 200); strings.Contains(r.body, from) != c.toManager {
+			t.Errorf("a manager sees %s", r.body)
+		}
+		if r := ask(t, a.Handler(), "GET", "/v1/admin/streams/acme/fork").want(t, 200); !strings.Contains(r.body, from) {
+			t.Errorf("an operator sees %s", r.body)
+		}
+	}
+}
+
 // A project of its own name is all that a handler has, even if the store does not
 // know the project (any more).
 func TestHandlerOfAProjectThatIsGone(t *testing.T) {

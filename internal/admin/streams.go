@@ -101,6 +101,9 @@ func (a *API) inspectStream(x *exchange) {
 		a.fault(x, err)
 	default:
 		d.Project = x.project
+		if f := d.ForkedFrom; f != nil && x.bound && a.opts.Owner(f.Name) != x.project {
+			d.ForkedFrom = nil // whatever made such a fork, the source is none of the client's business
+		}
 		if d.Producers == nil {
 			d.Producers = []Producer{}
 		}
