@@ -43,6 +43,7 @@ type Engine struct {
 	stagedOps int
 	due       deadlines
 	watching  int
+	disk      disk
 
 	lastMark     logMark // the newest durable batch
 	checkpoint   manifest.Checkpoint
@@ -95,6 +96,7 @@ type Engine struct {
 	mergeNow   chan struct{} // one token: there may be reason to merge, or garbage
 	tierNow    chan struct{} // one token: there may be something to send
 	evictNow   chan struct{} // one token: something may leave the disk
+	diskNow    chan struct{} // one token: the disk has been written to
 	stop       chan struct{}
 	ended      sync.WaitGroup
 }
@@ -123,6 +125,9 @@ func newEngine(o Options) *Engine {
 		mergeNow: make(chan struct{}, 1),
 		tierNow:  make(chan struct{}, 1),
 		evictNow: make(chan struct{}, 1),
+		diskNow:  make(chan struct{}, 1),
+
+		disk: disk{free: -1},
 	}
 }
 
@@ -170,7 +175,9 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	if !o.Manual {
+		e.LookAtDisk()
 		e.notifier = startNotifier()
+		e.ended.Go(e.diskWatcher)
 		e.ended.Go(func() { e.sweeper(e.stop) })
 		e.ended.Go(e.flusher)
 		e.ended.Go(e.merger)
@@ -260,6 +267,8 @@ type Stats struct {
 	Layers      int
 
 	SegmentBytes int64 // of the segments, compressed, on the disk or in the bucket
+	DiskFree     int64 // of the file system that the store is on; -1 = not known, or not looked at
+	DiskLow      bool  // growth is refused until Options.DiskFreeResume is free
 
 	StagedOps int // writes waiting for a sync
 	Batches   uint64
@@ -271,8 +280,9 @@ func (e *Engine) Stats() Stats {
 	defer e.mu.Unlock()
 	return Stats{
 		Streams: e.table.Len(), Watchers: e.watching, MemoryBytes: e.tableBytes() + e.unflushedBytes(),
-		FrameBytes: e.unflushedBytes(), Damage: e.damage.Load(), Segments: e.version.segments(), SegmentBytes: e.version.bytes(), StoredBytes: e.accounts.stored,
-		Layers: len(e.version.layers), StagedOps: e.stagedOps, Batches: e.durable,
+		FrameBytes: e.unflushedBytes(), Damage: e.damage.Load(), Segments: e.version.segments(), SegmentBytes: e.version.bytes(), DiskFree: e.disk.free, DiskLow: e.disk.low,
+		StoredBytes: e.accounts.stored,
+		Layers:      len(e.version.layers), StagedOps: e.stagedOps, Batches: e.durable,
 	}
 }
 

@@ -83,6 +83,7 @@ func (e *Engine) flusher() {
 		} else if failures++; !e.survives(err) {
 			return
 		}
+		signal(e.diskNow)
 		signal(e.mergeNow)
 		signal(e.tierNow)
 		signal(e.evictNow)

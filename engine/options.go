@@ -79,6 +79,14 @@ type Options struct {
 	ScrubEvery time.Duration
 	ScrubRate  int64
 
+	// DiskFreeLow is how much of the file system of Dir has to be free: when less is,
+	// what grows is refused as DiskFull until DiskFreeResume is free again. Closes,
+	// deletes, trims and expiry go on, and so do flushes and merges, which need the
+	// room. The defaults are two log files, and half as much again. A negative
+	// DiskFreeLow is never to look.
+	DiskFreeLow    int64
+	DiskFreeResume int64
+
 	// SegmentBytes is where a segment that a merge writes ends and the next one
 	// begins, at the next stream; default 192 MiB.
 	SegmentBytes int64
@@ -116,8 +124,8 @@ type Options struct {
 	// Tier puts segments into a bucket; nil = all of the store is on the disk.
 	Tier *TierOptions
 
-	// Manual makes an engine without goroutines: Commit, Sweep, Allocate and
-	// Witness are steps of the caller. With a given Clock, FS and Rand two
+	// Manual makes an engine without goroutines: Commit, Sweep, Allocate, Witness
+	// and LookAtDisk are steps of the caller. With a given Clock, FS and Rand two
 	// runs of the same steps do the same I/O.
 	Manual bool
 
@@ -149,6 +157,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.ReclaimWithin, 7*24*time.Hour)
 	setDefault(&o.ScrubEvery, 7*24*time.Hour)
 	setDefault(&o.ScrubRate, 16<<20)
+	setDefault(&o.DiskFreeLow, 2*o.LogFileBytes)
+	setDefault(&o.DiskFreeResume, o.DiskFreeLow+o.DiskFreeLow/2)
 	setDefault(&o.StagedBytesMax, min(64<<20, o.FrameBytesMax/2))
 	setDefault(&o.InFlightMax, 1<<16)
 	setDefault(&o.BodyBytesMax, 16<<20)
@@ -217,6 +227,9 @@ func (o Options) Validate() error {
 		case t.LocalBytes < 0, t.CacheBytes < 0, t.SendBytes < 0, t.PublishEvery < 0, t.ReadTimeout < 0:
 			bad("a negative number for the bucket")
 		}
+	}
+	if o.DiskFreeLow > 0 && o.DiskFreeResume < o.DiskFreeLow {
+		bad("growth resumes with %d bytes of the disk free, and is refused below %d", o.DiskFreeResume, o.DiskFreeLow)
 	}
 	if o.MergeFanIn < 2 {
 		bad("merge fan-in of %d: at least 2", o.MergeFanIn)

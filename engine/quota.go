@@ -93,8 +93,11 @@ func (a *account) use() Use { return Use{Streams: a.streams, StoredBytes: a.stor
 func (e *Engine) Admits(path string, bytes int64) stream.Code {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if bytes <= 0 {
+	switch {
+	case bytes <= 0:
 		return stream.None
+	case e.disk.low:
+		return stream.DiskFull
 	}
 	code, _ := e.quotaOf(path, e.table.Lookup(path), bytes+stream.AppendGap)
 	return code

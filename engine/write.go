@@ -186,12 +186,14 @@ func (e *Engine) answer(path string, out stream.Outcome, now int64) Ticket {
 	return t
 }
 
-// admit refuses what would not fit: cost in the table of streams, and a body
+// admit refuses growth that would not fit: cost in the table of streams, and a body
 // as an append.
 func (e *Engine) admit(cost, body int) stream.Code {
 	switch {
 	case body > e.opts.BodyBytesMax:
 		return stream.BodyTooLarge
+	case e.disk.low:
+		return stream.DiskFull
 	case e.stagedOps >= e.opts.InFlightMax:
 		return stream.Overloaded
 	case cost > 0 && e.tableBytes()+int64(cost) > e.opts.tableBytesMax():

@@ -115,6 +115,14 @@ func (osFS) SyncDir(name string) error {
 	return mapError(err)
 }
 
+func (osFS) Free(name string) (uint64, error) {
+	bytes, err := statfs(name)
+	if err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: name, Err: err}
+	}
+	return bytes, nil
+}
+
 func (osFS) Lock(name string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {

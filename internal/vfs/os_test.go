@@ -36,6 +36,7 @@ func (r rooted) Remove(name string) error                { return vfs.OS.Remove(
 func (r rooted) MkdirAll(name string) error              { return vfs.OS.MkdirAll(r.at(name)) }
 func (r rooted) ReadDir(name string) ([]string, error)   { return vfs.OS.ReadDir(r.at(name)) }
 func (r rooted) SyncDir(name string) error               { return vfs.OS.SyncDir(r.at(name)) }
+func (r rooted) Free(name string) (uint64, error)        { return vfs.OS.Free(r.at(name)) }
 func (r rooted) Lock(name string) (io.Closer, error)     { return vfs.OS.Lock(r.at(name)) }
 
 func TestLockChangesNothing(t *testing.T) {

@@ -65,6 +65,11 @@ type FS interface {
 	// SyncDir makes the names of a directory durable.
 	SyncDir(name string) error
 
+	// Free is how many bytes more the file system of a directory takes, before it is
+	// full to this process. It is a guess where others use it too. A system that does
+	// not tell is an error that matches errors.ErrUnsupported.
+	Free(dir string) (bytes uint64, err error)
+
 	// Lock takes the lock file name, which it makes if needed, for this
 	// process, until the returned Closer is closed or the process ends.
 	// It never waits: a held lock is ErrLocked.

@@ -117,6 +117,18 @@ func (f *FS) SyncDir(name string) error {
 	return f.base.SyncDir(name)
 }
 
+// Free implements vfs.FS. It is not a call in the trace, and no fault strikes it:
+// what it tells is a guess at any time. After a stop it answers as all others.
+func (f *FS) Free(name string) (uint64, error) {
+	f.mu.Lock()
+	stopped := f.stopped
+	f.mu.Unlock()
+	if stopped {
+		return 0, ErrStopped
+	}
+	return f.base.Free(name)
+}
+
 // Lock implements vfs.FS.
 func (f *FS) Lock(name string) (io.Closer, error) {
 	if _, err := f.enter(Op{Kind: Lock, Name: name}); err != nil {

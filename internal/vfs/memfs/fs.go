@@ -247,6 +247,19 @@ func (f *FS) SyncDir(name string) error {
 	return nil
 }
 
+// Free implements vfs.FS. Without a limit of space it is more than any disk has.
+func (f *FS) Free(name string) (uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.dir(name); err != nil {
+		return 0, pathError("statfs", name, err)
+	}
+	if f.capacity < 0 {
+		return 1 << 62, nil
+	}
+	return uint64(max(0, f.capacity-f.used)) * pageSize, nil
+}
+
 // dir finds a directory by name. Called with mu held.
 func (f *FS) dir(name string) (*dir, error) {
 	if f.dead {

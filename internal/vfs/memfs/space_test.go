@@ -157,3 +157,23 @@ func BenchmarkAppendSyncCrash(b *testing.B) {
 		fs.Crash(nil, memfs.KeepNone)
 	}
 }
+
+func TestFreeIsWhatIsLeft(t *testing.T) {
+	fs := memfs.New()
+	wantFree := func(pages uint64) {
+		t.Helper()
+		if got, err := fs.Free(""); err != nil || got != pages*page {
+			t.Fatalf("Free = %d pages, %v; want %d", got/page, err, pages)
+		}
+	}
+	f := create(t, fs, "a", strings.Repeat("x", 2*page))
+	if got, err := fs.Free(""); err != nil || got < 1<<60 {
+		t.Fatalf("Free = %d, %v without a limit", got, err)
+	}
+	fs.SetCapacity(5 * page)
+	wantFree(3)
+	must(t, f.Allocate(5*page))
+	wantFree(0)
+	fs.SetCapacity(4 * page)
+	wantFree(0)
+}

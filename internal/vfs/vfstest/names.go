@@ -1,6 +1,7 @@
 package vfstest
 
 import (
+	"errors"
 	"io/fs"
 	"testing"
 
@@ -199,4 +200,15 @@ func lockKeepsFile(t *testing.T, fsys vfs.FS) {
 	wantNames(t, fsys, "", "LOCK")
 	_, err = fsys.Lock("missing/LOCK")
 	wantError(t, "Lock in a missing directory", err, fs.ErrNotExist)
+}
+
+func freeNeedsDirectory(t *testing.T, fsys vfs.FS) {
+	must(t, fsys.MkdirAll("d"))
+	_, err := fsys.Free("d")
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	must(t, err)
+	_, err = fsys.Free("missing")
+	wantError(t, "Free of nothing", err, fs.ErrNotExist)
 }

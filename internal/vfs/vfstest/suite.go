@@ -42,6 +42,8 @@ func Run(t *testing.T, open func(t *testing.T) vfs.FS) {
 		{"ReadDirIsSorted", readDirIsSorted},
 		{"SyncDirNeedsDirectory", syncDirNeedsDirectory},
 
+		{"FreeNeedsDirectory", freeNeedsDirectory},
+
 		{"LockExcludes", lockExcludes},
 		{"LockKeepsFile", lockKeepsFile},
 	}
