@@ -164,7 +164,9 @@ func TestEngineIsWaitedFor(t *testing.T) {
 		t.Errorf("Inspect: %v", err)
 	}
 	deleted := make(chan error, 1)
-	go func() { deleted <- w.store.Delete(context.Background(), "acme/b") }()
+	waits := waitingContext{context.Background(), make(chan struct{}, 9)}
+	go func() { deleted <- w.store.Delete(waits, "acme/b") }()
+	<-waits.asked // it is told to come again when the stream is there
 	close(gate)
 	if err := <-deleted; err != nil {
 		t.Error(err)
@@ -173,6 +175,17 @@ func TestEngineIsWaitedFor(t *testing.T) {
 	if _, err := w.store.Inspect(t.Context(), "acme/b"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("inspected what was deleted: %v", err)
 	}
+}
+
+// waitingContext tells when somebody begins to wait for it, among other things.
+type waitingContext struct {
+	context.Context
+	asked chan struct{}
+}
+
+func (c waitingContext) Done() <-chan struct{} {
+	c.asked <- struct{}{}
+	return nil
 }
 
 // Nothing is told about what a log that failed may or may not have.
