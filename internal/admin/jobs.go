@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -75,6 +76,8 @@ func (s *jobs) start(project, prefix, requestID string) (Job, code) {
 	if total, own := s.countRunning(project); total >= jobsMax || own >= jobsPerProject {
 		return Job{}, codeTooManyJobs
 	}
+	// The request may be in memory that its server uses again, and the job outlives it.
+	project, prefix = strings.Clone(project), strings.Clone(prefix)
 	j := &job{api: s.api, abandon: s.abandon, ended: make(chan struct{}), shown: Job{
 		ID: s.newID(), Project: project, Prefix: prefix, State: JobRunning, StartedAt: s.api.now().UTC(),
 	}}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 )
 
 const acmeStreams = "/v1/admin/projects/acme/streams"
@@ -256,6 +257,23 @@ func TestJobsOutliveTheirProject(t *testing.T) {
 		ask(t, a.ProjectHandler("q"), "GET", "/v1/admin/projects/p/jobs").wantError(t, 404, "unknown_project")
 		time.Sleep(finishedFor + time.Second)
 		ask(t, a.Handler(), "GET", "/v1/admin/projects/p/jobs").wantError(t, 404, "unknown_project")
+	})
+}
+
+// A server such as fasthttp gives requests in memory that it uses again.
+func TestJobsKeepNothingOfTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := start(t, newFakeStore())
+		path, query := []byte("/v1/admin/projects/acme/streams"), []byte("prefix=acme/chat/")
+		j := jobOf(t, ask(t, a.ProjectHandler("acme"), "DELETE", "/", func(r *http.Request) {
+			r.URL.Path, r.URL.RawQuery = unsafe.String(&path[0], len(path)), unsafe.String(&query[0], len(query))
+		}).want(t, 202))
+		copy(path, strings.Repeat("x", len(path)))
+		copy(query, strings.Repeat("x", len(query)))
+		synctest.Wait()
+		if got := shown(t, a.Handler(), j); got.Project != "acme" || got.Prefix != "acme/chat/" {
+			t.Errorf("%+v", got)
+		}
 	})
 }
 
