@@ -208,10 +208,10 @@ func (a *API) cancelJob(x *exchange) {
 		x.refuse(codeNoSuchJob)
 		return
 	}
-	j.cancel()
-	shown, status := j.show(), http.StatusOK
-	if shown.State == JobRunning {
+	status := http.StatusOK
+	if j.show().State == JobRunning {
 		status = http.StatusAccepted
 	}
-	x.answer(status, jobAnswer{shown})
+	j.cancel()
+	x.answer(status, jobAnswer{j.show()})
 }
