@@ -16,8 +16,12 @@ import (
 	"time"
 )
 
-// address is where the README says that the server listens.
-const address = "127.0.0.1:4437"
+// address is where the README says that the server listens, and adminAddress
+// where the page on the admin interface does.
+const (
+	address      = "127.0.0.1:4437"
+	adminAddress = "127.0.0.1:4438"
+)
 
 // step is a block of commands and, if the page shows it, what it prints.
 type step struct {
@@ -66,12 +70,12 @@ func TestBucketCommandsDoWhatTheySay(t *testing.T) {
 }
 
 // follow executes the commands of a page in one shell, as somebody who pastes
-// them would, and compares what they print. Only the address is another, so that
+// them would, and compares what they print. Only the addresses are others, so that
 // the test disturbs nobody, and the log files are small.
 func follow(t *testing.T, page string, shown ...string) {
 	t.Helper()
 	own := freeAddress(t)
-	all := steps(t, strings.ReplaceAll(read(t, page), address, own))
+	all := steps(t, strings.NewReplacer(address, own, adminAddress, freeAddress(t)).Replace(read(t, page)))
 	var script strings.Builder
 	for i, s := range all {
 		fmt.Fprintf(&script, "printf '\\n%s\\n'\n%s", boundary(i), s.commands)
