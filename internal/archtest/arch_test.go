@@ -37,8 +37,9 @@ var graph = map[string][]string{
 		"internal/objstore", "internal/remote", "internal/stream", "internal/vfs", "segment", "wal"},
 	"internal/evloop":  {},
 	"internal/project": {},
+	"internal/config":  {"internal/project"},
 	"server":           {"engine", "internal/evloop", "internal/jsonmode", "internal/sse", "internal/stream"},
-	"cmd/tailrace": {"engine", "internal/bucket", "internal/checkpoint", "internal/frame", "internal/manifest", "internal/objstore",
+	"cmd/tailrace": {"engine", "internal/bucket", "internal/checkpoint", "internal/config", "internal/frame", "internal/manifest", "internal/objstore",
 		"internal/objstore/dir", "internal/objstore/s3", "internal/vfs", "segment", "server", "wal"},
 
 	"internal/objstore":          {"internal/frame"},
@@ -57,8 +58,9 @@ var only = map[string][]string{
 	"github.com/klauspost/compress/zstd":            {"segment"},
 	"github.com/RoaringBitmap/roaring/v2/roaring64": {"engine", "segment"},
 	"golang.org/x/sys/unix":                         {"internal/evloop"},
-	"github.com/spf13/pflag":                        {"cmd/tailrace"},
-	"github.com/dustin/go-humanize":                 {"cmd/tailrace"},
+	"github.com/spf13/pflag":                        {"cmd/tailrace", "internal/config"},
+	"github.com/dustin/go-humanize":                 {"cmd/tailrace", "internal/config"},
+	"github.com/BurntSushi/toml":                    {"internal/config"},
 	"github.com/aws":                                {"internal/objstore/s3"},
 }
 
@@ -133,7 +135,7 @@ func TestArrowsPointDown(t *testing.T) {
 // descriptors too, of sockets, and the servers that tests start have theirs.
 func TestFilesAreTouchedInOnePlace(t *testing.T) {
 	users := map[string][]string{
-		"os":        {"internal/vfs", "internal/evloop", "internal/objstore/s3test", "cmd/tailrace"},
+		"os":        {"internal/vfs", "internal/evloop", "internal/objstore/s3test", "internal/config", "cmd/tailrace"},
 		"os/signal": {"cmd/tailrace"},
 	}
 	for _, p := range list(t) {
