@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"tailrace/internal/project"
 )
 
@@ -99,6 +101,7 @@ type Config struct {
 	jwks        map[string][]byte
 
 	args, env []string // for Reload
+	flags     *pflag.FlagSet
 	settings  []*Setting
 	byName    map[string]*Setting
 	tables    map[string]*projectTable // as they are in the file

@@ -21,7 +21,12 @@ func (c *Config) label(name string) string {
 	return "--" + name
 }
 
-func (c *Config) isSet(name string) bool { return c.byName[name].Source != Default }
+// isSet reports whether somebody asks for something else than the default. What
+// Show prints has all defaults in it, and has to be good where they are.
+func (c *Config) isSet(name string) bool {
+	s := c.byName[name]
+	return s.Source != Default && s.Value() != s.Default()
+}
 
 // judge says what is wrong with the values, alone and together, and reads the
 // files that they name.
@@ -73,7 +78,7 @@ func (c *Config) judgeBucket() []error {
 	}
 	var errs []error
 	for _, s := range c.settings {
-		if needsBucket(s.Name) && s.Source != Default {
+		if needsBucket(s.Name) && c.isSet(s.Name) {
 			errs = append(errs, errAlone(c.label(s.Name)))
 		}
 	}

@@ -20,15 +20,8 @@ var serviceLink = regexp.MustCompile(`^(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_.*
 // and the file that one of them names, and the files that are named in turn. The
 // error has everything that is wrong, a line for each.
 func Load(args, env []string) (*Config, error) {
-	c := &Config{args: args, env: env, byName: make(map[string]*Setting)}
-	d := newDeclaration("tailrace serve")
-	c.declare(d)
-	c.settings = d.settings
-	for _, s := range c.settings {
-		c.byName[s.Name] = s
-	}
-
-	flags, err := c.fromFlags(d.flags, args)
+	c := newConfig(args, env)
+	flags, err := c.fromFlags(args)
 	if err != nil {
 		return nil, err
 	}
@@ -40,18 +33,24 @@ func Load(args, env []string) (*Config, error) {
 		}
 	}
 	errs = append(errs, c.readFile()...)
-	for _, set := range assigned {
-		if err := set.setting.flag.Value.Set(set.value); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", set.name, err))
-			continue
-		}
-		set.setting.Source, set.setting.Line = set.source, 0
-	}
+	errs = append(errs, assign(assigned)...)
 	errs = append(errs, c.judge()...)
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
 	return c, nil
+}
+
+// newConfig has the defaults.
+func newConfig(args, env []string) *Config {
+	c := &Config{args: args, env: env, byName: make(map[string]*Setting)}
+	d := newDeclaration("tailrace serve")
+	c.declare(d)
+	c.flags, c.settings = d.flags, d.settings
+	for _, s := range c.settings {
+		c.byName[s.Name] = s
+	}
+	return c
 }
 
 // assignment is one flag or variable.
@@ -62,10 +61,22 @@ type assignment struct {
 	value   string
 }
 
+// assign sets them in order.
+func assign(all []assignment) (errs []error) {
+	for _, a := range all {
+		if err := a.setting.set(a.value); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", a.name, err))
+			continue
+		}
+		a.setting.Source, a.setting.Line = a.source, 0
+	}
+	return errs
+}
+
 // fromFlags are the flags of a command line, unless its form is wrong.
-func (c *Config) fromFlags(f *pflag.FlagSet, args []string) ([]assignment, error) {
+func (c *Config) fromFlags(args []string) ([]assignment, error) {
 	var all []assignment
-	err := f.ParseAll(args, func(flag *pflag.Flag, value string) error {
+	err := c.flags.ParseAll(args, func(flag *pflag.Flag, value string) error {
 		all = append(all, assignment{c.byName[flag.Name], Flag, "--" + flag.Name, value})
 		return nil
 	})
@@ -74,8 +85,8 @@ func (c *Config) fromFlags(f *pflag.FlagSet, args []string) ([]assignment, error
 		return nil, ErrHelp
 	case err != nil:
 		return nil, err
-	case f.NArg() > 0:
-		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case c.flags.NArg() > 0:
+		return nil, fmt.Errorf("unexpected argument %q", c.flags.Arg(0))
 	}
 	return all, nil
 }

@@ -92,6 +92,17 @@ func (l *listValue) Set(text string) error {
 func (l *listValue) String() string { return strings.Join(*l, ",") }
 func (l *listValue) Type() string   { return typeList }
 
+// set keeps the value that was there if text is none. Types of pflag forget it,
+// and a second error would be about a value that nobody gave.
+func (s *Setting) set(text string) error {
+	before := s.Value()
+	err := s.flag.Value.Set(text)
+	if err != nil {
+		s.flag.Value.Set(before)
+	}
+	return err
+}
+
 // setFromFile sets what TOML has decoded. Its type has to be that of the
 // setting: "5" is no number, and 5 no time.
 func (s *Setting) setFromFile(v any) error {
@@ -131,7 +142,7 @@ func (s *Setting) setFromFile(v any) error {
 			return fmt.Errorf("%s where a text has to be", kindOf(v))
 		}
 	}
-	return s.flag.Value.Set(text)
+	return s.set(text)
 }
 
 // inFile is the value as setFromFile takes it.
