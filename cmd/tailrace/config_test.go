@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -75,5 +76,23 @@ func TestHelpGoesToStandardOutput(t *testing.T) {
 		if code := run(args, nil, &stdout, &stderr); code != exitOK || stdout.Len() == 0 || stderr.Len() != 0 {
 			t.Errorf("%v: exit code %d, %d bytes out, %q", args, code, stdout.Len(), stderr.String())
 		}
+	}
+}
+
+// TestConfigCommands: a check says everything, and what is shown can be checked.
+func TestConfigCommands(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "tailrace.toml")
+	writeFile(t, name, "streams = 0\nlog-level = \"loud\"\ntls-cert = \"cert.pem\"\ntls-key = \"key.pem\"\nbogus = 1\n")
+	demand(t, exitUsage, []string{"config", "check", "--config", name},
+		"--streams ("+name+":1)", "--log-level ("+name+":2)", filepath.Join(dir, "cert.pem"), name+":5: bogus: unknown key")
+	newPair(t, dir, 1)
+	writeFile(t, name, "streams = 3\ntls-cert = \"cert.pem\"\ntls-key = \"key.pem\"\n")
+	demand(t, exitOK, []string{"config", "check", "--config", name}, "can be used")
+	shown := demand(t, exitOK, []string{"config", "show", "--config", name, "--connections=5"}, "streams = 3 # file, line 1", "connections = 5 # flag")
+	again := filepath.Join(t.TempDir(), "again.toml")
+	writeFile(t, again, shown)
+	if text := demand(t, exitOK, []string{"config", "show", "--config", again}, "streams = 3 # file, line "); strings.Contains(text, "# default") {
+		t.Errorf("something is not in the file:\n%s", text)
 	}
 }

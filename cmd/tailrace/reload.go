@@ -19,6 +19,7 @@ func (p *process) reload(cert *certificate) {
 		return
 	}
 	p.Config = c
+	cert.current.Store(c.Certificate)
 	if len(changed) == 0 {
 		p.log.Info("configuration reloaded: nothing has changed", "file", p.File)
 		return
@@ -30,5 +31,4 @@ func (p *process) reload(cert *certificate) {
 	p.level.Set(min(before, after))
 	p.log.Info("configuration reloaded", "file", p.File, "changed", changed)
 	p.level.Set(after)
-	cert.current.Store(c.Certificate)
 }
