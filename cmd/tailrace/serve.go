@@ -27,6 +27,12 @@ func serve(args, env []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "tailrace serve: %v\n", err)
 		return exitUsage
 	}
+	if c.Auth {
+		// It is configured already, and asked for by nobody yet: without this, a server
+		// that is to ask for tokens would serve everybody.
+		fmt.Fprintln(stderr, "tailrace serve: --auth is not there yet")
+		return exitUsage
+	}
 	p := newProcess(c, stderr)
 	p.limitMemory(env)
 	if c.Bucket.URL != "" {

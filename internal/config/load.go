@@ -43,7 +43,12 @@ func Load(args, env []string) (*Config, error) {
 
 // newConfig has the defaults.
 func newConfig(args, env []string) *Config {
-	c := &Config{args: args, env: env, byName: make(map[string]*Setting)}
+	c := &Config{args: args, byName: make(map[string]*Setting)}
+	for _, pair := range env { // the others may be credentials
+		if strings.HasPrefix(pair, EnvPrefix) {
+			c.env = append(c.env, pair)
+		}
+	}
 	d := newDeclaration("tailrace serve")
 	c.declare(d)
 	c.flags, c.settings = d.flags, d.settings
