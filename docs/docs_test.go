@@ -103,26 +103,39 @@ func pages(t *testing.T) []string {
 // cell by cell.
 func table(t *testing.T, page string, headings ...string) [][]string {
 	t.Helper()
-	var rows [][]string
-	found, inside := false, false
+	rows, found := rowsOf(t, page, headings)
+	if found != 1 {
+		t.Fatalf("%s has %d tables of %v", page, found, headings)
+	}
+	return rows
+}
+
+// tables are the rows of all of them.
+func tables(t *testing.T, page string, headings ...string) [][]string {
+	t.Helper()
+	rows, _ := rowsOf(t, page, headings)
+	if len(rows) == 0 {
+		t.Fatalf("%s has no table of %v", page, headings)
+	}
+	return rows
+}
+
+func rowsOf(t *testing.T, page string, headings []string) (rows [][]string, found int) {
+	t.Helper()
+	inside := false
 	for line := range strings.Lines(read(t, page)) {
 		cells := cellsOf(line)
 		switch {
 		case cells == nil:
 			inside = false
 		case slices.Equal(cells, headings):
-			if found {
-				t.Fatalf("%s has two tables of %v", page, headings)
-			}
-			found, inside = true, true
+			found++
+			inside = true
 		case inside && strings.Trim(cells[0], "-: ") != "":
 			rows = append(rows, cells)
 		}
 	}
-	if len(rows) == 0 {
-		t.Fatalf("%s has no table of %v", page, headings)
-	}
-	return rows
+	return rows, found
 }
 
 func cellsOf(line string) []string {

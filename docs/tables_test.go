@@ -3,6 +3,7 @@ package docs
 import (
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ func TestFlagsAreThoseOfTheHelp(t *testing.T) {
 	for _, m := range flagLine.FindAllStringSubmatch(output(t, "serve", "--help"), -1) {
 		def := "false" // of a switch, which the help leaves out, as it does a 0 or no text
 		switch m[2] {
-		case " int":
+		case " int", " bytes", " duration":
 			def = "0"
 		case " string":
 			def = "none"
@@ -38,7 +39,7 @@ func TestFlagsAreThoseOfTheHelp(t *testing.T) {
 		actual = append(actual, row(m[1], def))
 	}
 	var documented []string
-	for _, cells := range table(t, "operations.md", "Flag", "Default", "Environment", "Meaning") {
+	for _, cells := range tables(t, "configuration.md", "Flag", "Default", "Environment", "Meaning", "Reload") {
 		documented = append(documented, fmt.Sprintf("%s, default %s, %s", literal(t, cells[0]), literal(t, cells[1]), literal(t, cells[2])))
 	}
 	compare(t, "flags", documented, actual)
@@ -100,6 +101,33 @@ func TestPathRulesAreThoseOfTheServer(t *testing.T) {
 		documented = append(documented, fmt.Sprintf("%s: %s is %s %s", cells[0], strings.Trim(cells[1], "`"), cells[2], literal(t, cells[3])))
 	}
 	compare(t, "path rules", documented, actual)
+}
+
+// TestFilesOfThePageAreGood checks the examples of configuration.md.
+func TestFilesOfThePageAreGood(t *testing.T) {
+	files := regexp.MustCompile("(?ms)^```toml\n# (\\S+)\n.*?^```$").FindAllStringSubmatch(read(t, "configuration.md"), -1)
+	if len(files) < 3 {
+		t.Fatalf("the page has %d files", len(files))
+	}
+	dir := t.TempDir()
+	secret := "VGhpcyBzZWNyZXQgaXMgb25seSBmb3IgdGhpcyB0ZXN0Lg=="
+	for name, text := range map[string]string{"acme.secret": secret, "mint.key": secret, "acme.jwks.json": jwks} {
+		writeFile(t, filepath.Join(dir, name), text)
+	}
+	writePair(t, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	for _, m := range files {
+		name := filepath.Join(dir, m[1])
+		writeFile(t, name, strings.TrimSuffix(strings.TrimPrefix(m[0], "```toml\n"), "```"))
+		if out := output(t, "config", "check", "--config", name); !strings.Contains(out, "can be used") {
+			t.Errorf("%s: %s", m[1], out)
+		}
+		shown := output(t, "config", "show", "--config", name)
+		for _, value := range append(regexp.MustCompile(`value = "[^"]+"`).FindAllString(m[0], -1), secret) {
+			if strings.Contains(shown, value) {
+				t.Errorf("%s: a secret is shown", m[1])
+			}
+		}
+	}
 }
 
 // TestServersOfThePageCouldStart has the program read the command lines that are

@@ -18,6 +18,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"tailrace/engine"
+	"tailrace/internal/config"
 	"tailrace/internal/vfs"
 )
 
@@ -27,8 +28,8 @@ func backup(args, env []string, stdout, stderr io.Writer) int {
 	f := offlineFlags("backup DEST [--data DIR] [--bucket URL]")
 	f.StringVar(&data, "data", data, "directory of the store")
 	var in place
-	in.flags(f)
-	rest, code := parseWith(f, args, func() error { return errors.Join(in.complete(f, env), wants(f, 1)) }, stdout, stderr)
+	in.Flags(f)
+	rest, code := parseWith(f, args, func() error { return errors.Join(in.Complete(f, env), wants(f, 1)) }, stdout, stderr)
 	if code >= 0 {
 		return code
 	}
@@ -48,7 +49,7 @@ func backup(args, env []string, stdout, stderr io.Writer) int {
 func dataOf(env []string) string {
 	data := "./data"
 	for _, pair := range env {
-		if value, ok := strings.CutPrefix(pair, envPrefix+"DATA="); ok {
+		if value, ok := strings.CutPrefix(pair, config.EnvPrefix+"DATA="); ok {
 			data = value
 		}
 	}
@@ -102,7 +103,7 @@ func backUpOffline(ctx context.Context, data, to string, in *place, progress fun
 		return engine.BackupReport{}, fmt.Errorf("%s is no store: %w", data, err) // Open would make one
 	}
 	o := toolOptions(data)
-	if in.url != "" {
+	if in.URL != "" {
 		bucket, err := in.open(ctx)
 		if err != nil {
 			return engine.BackupReport{}, err
@@ -130,23 +131,23 @@ func toolOptions(dir string) engine.Options {
 func restore(args, env []string, stdout, stderr io.Writer) int {
 	f := offlineFlags("restore SRC DIR, or restore --bucket URL [--store ID] DIR")
 	var in place
-	in.flags(f)
+	in.Flags(f)
 	store := f.String("store", "", "which store of the bucket: 32 hex digits; needed if there are several under the prefix")
 	rest, code := parseWith(f, args, func() error {
 		switch {
-		case in.url != "":
-			return errors.Join(in.complete(f, env), wants(f, 1))
+		case in.URL != "":
+			return errors.Join(in.Complete(f, env), wants(f, 1))
 		case *store != "":
 			return errors.New("--store goes with --bucket, which is not given")
 		}
-		return errors.Join(in.complete(f, env), wants(f, 2))
+		return errors.Join(in.Complete(f, env), wants(f, 2))
 	}, stdout, stderr)
 	if code >= 0 {
 		return code
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if in.url != "" {
+	if in.URL != "" {
 		return restoreFromBucket(ctx, &in, *store, rest[0], stdout, stderr)
 	}
 	report, err := engine.Restore(ctx, vfs.OS, rest[0], rest[1], progressTo(stderr, "restore"))

@@ -4,124 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/pflag"
-
 	"tailrace/engine"
+	"tailrace/internal/config"
 	"tailrace/internal/objstore"
 	"tailrace/internal/objstore/dir"
 	"tailrace/internal/objstore/s3"
 	"tailrace/internal/vfs"
 )
 
-// place says which bucket, and how to get there.
-type place struct {
-	url       string
-	endpoint  string
-	region    string
-	pathStyle bool
-	allowHTTP bool
-}
-
-// bucketFlag is the flag that all others of its kind go with: they begin with it.
+// bucketFlag begins the names of the flags of a bucket.
 const bucketFlag = "bucket"
 
-func (p *place) flags(f *pflag.FlagSet) {
-	f.StringVar(&p.url, bucketFlag, "", "bucket for segments: s3://name/prefix, or dir:///path; credentials come from the environment, as AWS tools take them")
-	f.StringVar(&p.endpoint, "bucket-endpoint", "", "URL of a store that speaks S3 and is not AWS, such as https://host:9000")
-	f.StringVar(&p.region, "bucket-region", "", "region of the bucket; without it that of the environment, or us-east-1 with an endpoint")
-	f.BoolVar(&p.pathStyle, "bucket-path-style", false, "put the name of the bucket into the path, as many stores that are not AWS need it")
-	f.BoolVar(&p.allowHTTP, "bucket-allow-http", false, "allow an endpoint without TLS")
-}
-
-// complete is for a command that has to do with a bucket only if it is given
-// one. How to get there the environment may say too.
-func (p *place) complete(f *pflag.FlagSet, env []string) error {
-	if p.url == "" {
-		return bucketAlone(f)
-	}
-	for _, pair := range env {
-		name, value, _ := strings.Cut(pair, "=")
-		flag := flagOf(name)
-		if !strings.HasPrefix(name, envPrefix+"BUCKET_") || f.Lookup(flag) == nil || f.Changed(flag) {
-			continue
-		}
-		if err := f.Set(flag, value); err != nil {
-			return fmt.Errorf("variable %s: %w", name, err)
-		}
-	}
-	return p.validate()
-}
-
-// bucketAlone names a flag of a bucket that was given without one.
-func bucketAlone(f *pflag.FlagSet) error {
-	var alone []error
-	f.Visit(func(flag *pflag.Flag) {
-		if strings.HasPrefix(flag.Name, bucketFlag+"-") {
-			alone = append(alone, fmt.Errorf("--%s goes with --%s, which is not given", flag.Name, bucketFlag))
-		}
-	})
-	return errors.Join(alone...)
-}
-
-// parse splits the URL.
-func (p *place) parse() (scheme, name, path string, err error) {
-	fail := func(why string) (string, string, string, error) {
-		return "", "", "", fmt.Errorf("--%s: %s", bucketFlag, why)
-	}
-	u, err := url.Parse(p.url)
-	switch {
-	case err != nil || u.User != nil: // it may have a password in it
-		return fail("it is not a URL like s3://name/prefix or dir:///path; credentials belong into the environment")
-	case u.RawQuery != "" || u.Fragment != "":
-		return fail("a query or a fragment means nothing in " + p.url)
-	}
-	switch u.Scheme {
-	case "s3":
-		if u.Host == "" {
-			return fail(p.url + " names no bucket")
-		}
-	case "dir":
-		if u.Host != "" || !filepath.IsAbs(u.Path) {
-			return fail(p.url + " names no absolute path: it takes three slashes")
-		}
-	default:
-		return fail(p.url + " is neither s3://name/prefix nor dir:///path")
-	}
-	return u.Scheme, u.Host, u.Path, nil
-}
-
-// validate names the flag that is wrong.
-func (p *place) validate() error {
-	scheme, _, _, err := p.parse()
-	if err != nil {
-		return err
-	}
-	for _, set := range []struct {
-		name string
-		is   bool
-	}{
-		{"endpoint", p.endpoint != ""}, {"region", p.region != ""}, {"path-style", p.pathStyle}, {"allow-http", p.allowHTTP},
-	} {
-		if scheme == "dir" && set.is {
-			return fmt.Errorf("--%s-%s means nothing for a directory", bucketFlag, set.name)
-		}
-	}
-	if strings.HasPrefix(p.endpoint, "http:") && !p.allowHTTP {
-		return errors.New("--bucket-endpoint is plain http, which --bucket-allow-http allows")
-	}
-	return nil
-}
+// place says which bucket, and how to get there.
+type place struct{ config.Bucket }
 
 // open returns the bucket. A store is not asked for anything yet.
 func (p *place) open(ctx context.Context) (objstore.Bucket, error) {
-	if err := p.validate(); err != nil {
+	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	scheme, name, path, err := p.parse()
+	scheme, name, path, err := p.Parse()
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +42,7 @@ func (p *place) open(ctx context.Context) (objstore.Bucket, error) {
 		prefix += "/"
 	}
 	b, err := s3.Open(ctx, s3.Config{
-		Bucket: name, Prefix: prefix, Region: p.region, Endpoint: p.endpoint, PathStyle: p.pathStyle, AllowHTTP: p.allowHTTP,
+		Bucket: name, Prefix: prefix, Region: p.Region, Endpoint: p.Endpoint, PathStyle: p.PathStyle, AllowHTTP: p.AllowHTTP,
 	})
 	if err != nil {
 		text := strings.TrimPrefix(err.Error(), "s3: ")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -43,17 +44,17 @@ func demand(t *testing.T, code int, args []string, texts ...string) string {
 // openWith opens a store as serve does that is started with these flags.
 func openWith(t *testing.T, args ...string) (*engine.Engine, error) {
 	t.Helper()
-	var c config
-	if err := c.parse(append([]string{"--log-file-bytes", "64KiB", "--body-bytes", "8KiB"}, args...), nil, nil); err != nil {
+	c, err := load(append([]string{"--log-file-bytes", "64KiB", "--body-bytes", "8KiB"}, args...), nil)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if c.place.url != "" {
-		var err error
-		if c.bucket, err = c.place.open(t.Context()); err != nil {
+	p := newProcess(c, io.Discard)
+	if c.Bucket.URL != "" {
+		if p.bucket, err = (&place{c.Bucket}).open(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return engine.Open(c.engineOptions(slog.New(slog.DiscardHandler)))
+	return engine.Open(p.engineOptions())
 }
 
 // published makes a store in data of which a bucket has everything, and returns
@@ -246,9 +247,9 @@ func TestEnvironmentSaysHowToReachABucket(t *testing.T) {
 	if code, printed := command(env, "check", filepath.Join(t.TempDir(), "nothing")); code != exitFailed || strings.Contains(printed, "bucket") {
 		t.Errorf("exit code %d: %s", code, printed)
 	}
-	var c config
-	if err := c.parse([]string{"--bucket-allow-http"}, env, nil); err != nil || c.place.url != "s3://other" || c.place.region != "moon" || c.diskBytes != 1<<30 {
-		t.Errorf("%+v, %v", c.place, err)
+	c, err := load([]string{"--bucket-allow-http"}, env)
+	if err != nil || c.Bucket.URL != "s3://other" || c.Bucket.Region != "moon" || c.BucketDiskBytes != 1<<30 {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 

@@ -2,21 +2,10 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
-
-func TestCommandLineWinsOverEnvironment(t *testing.T) {
-	var c config
-	err := c.parse([]string{"--listen", "127.0.0.1:1"}, []string{"TAILRACE_LISTEN=127.0.0.1:2", "TAILRACE_LOG_FILE_BYTES=128MiB", "HOME=/"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.listen != "127.0.0.1:1" || c.logFileBytes != 128<<20 || c.longPollTimeout != 30*time.Second {
-		t.Fatalf("listen %s, log files of %d bytes, long-poll %v", c.listen, c.logFileBytes, c.longPollTimeout)
-	}
-}
 
 // TestBadSettingsAreUsageErrors: exit code 2, and the message has the name.
 func TestBadSettingsAreUsageErrors(t *testing.T) {
@@ -32,10 +21,16 @@ func TestBadSettingsAreUsageErrors(t *testing.T) {
 		{[]string{"serve", "--streams", "-1", "--long-poll-timeout", "0s"}, nil, "--streams"},
 		{[]string{"serve", "--log-level", "loud"}, nil, "loud"},
 		{[]string{"serve", "--log-format", "xml"}, nil, "xml"},
-		{[]string{"serve", "--body-bytes", "8MiB", "--bodies-bytes", "1MiB"}, nil, "in flight"},
+		{[]string{"serve", "--body-bytes", "8MiB", "--bodies-bytes", "1MiB"}, nil, "--bodies-bytes"},
 		{[]string{"serve", "--log-file-bytes", "5000"}, nil, "multiple of 4096"},
-		{[]string{"serve", "--body-bytes", "32MiB"}, nil, "body limit"},
+		{[]string{"serve", "--body-bytes", "32MiB"}, nil, "--body-bytes"},
 		{[]string{"serve", "data"}, nil, "data"},
+		{[]string{"serve", "--listen", "0.0.0.0:0"}, nil, "--open-to-anyone"},
+		{[]string{"serve", "--config", "/nowhere/tailrace.toml"}, nil, "/nowhere/tailrace.toml"},
+		{[]string{"config"}, nil, "Usage"},
+		{[]string{"config", "explain"}, nil, "Usage"},
+		{[]string{"config", "check", "--streams", "0", "--connections", "0"}, []string{"TAILRACE_LOG_LEVEL=loud"}, "--connections"},
+		{[]string{"config", "show", "--log-file-bytes", "5000"}, nil, "multiple of 4096"},
 		{[]string{"bogus"}, nil, "bogus"},
 		{nil, nil, "Usage"},
 		{[]string{"check"}, nil, "usage"},
@@ -47,7 +42,7 @@ func TestBadSettingsAreUsageErrors(t *testing.T) {
 		{[]string{"serve", "--scrub-every", "-1h"}, nil, "--scrub-every"},
 		{[]string{"serve", "--reclaim-within", "0"}, nil, "--reclaim-within"},
 		{[]string{"serve", "--bucket-region", "moon"}, nil, "--bucket-region goes with --bucket"},
-		{[]string{"serve"}, []string{"TAILRACE_BUCKET_GRACE=1h"}, "--bucket-grace goes with --bucket"},
+		{[]string{"serve"}, []string{"TAILRACE_BUCKET_GRACE=1h"}, "--bucket-grace (TAILRACE_BUCKET_GRACE) goes with --bucket"},
 		{[]string{"serve", "--bucket", "name"}, nil, "--bucket: "},
 		{[]string{"serve", "--bucket", "s3:///prefix"}, nil, "names no bucket"},
 		{[]string{"serve", "--bucket", "dir://relative/path"}, nil, "three slashes"},
@@ -76,7 +71,7 @@ func TestBadSettingsAreUsageErrors(t *testing.T) {
 }
 
 func TestHelpGoesToStandardOutput(t *testing.T) {
-	for _, args := range [][]string{{"help"}, {"--help"}, {"serve", "--help"}, {"check", "--help"}, {"backup", "--help"}, {"status", "--help"}, {"restore", "--help"}, {"inspect", "--help"}, {"version"}} {
+	for _, args := range [][]string{{"help"}, {"--help"}, {"serve", "--help"}, {"check", "--help"}, {"backup", "--help"}, {"status", "--help"}, {"config", "--help"}, {"config", "check", "--help"}, {"restore", "--help"}, {"inspect", "--help"}, {"version"}} {
 		var stdout, stderr bytes.Buffer
 		if code := run(args, nil, &stdout, &stderr); code != exitOK || stdout.Len() == 0 || stderr.Len() != 0 {
 			t.Errorf("%v: exit code %d, %d bytes out, %q", args, code, stdout.Len(), stderr.String())
@@ -84,13 +79,20 @@ func TestHelpGoesToStandardOutput(t *testing.T) {
 	}
 }
 
-// TestServiceLinksAreNoSettings: Kubernetes adds them for a service of our name.
-func TestServiceLinksAreNoSettings(t *testing.T) {
-	var c config
-	if err := c.parse(nil, []string{
-		"TAILRACE_SERVICE_HOST=10.0.0.1", "TAILRACE_SERVICE_PORT=4437", "TAILRACE_SERVICE_PORT_HTTP=4437",
-		"TAILRACE_PORT=tcp://10.0.0.1:4437", "TAILRACE_PORT_4437_TCP_ADDR=10.0.0.1",
-	}, nil); err != nil {
-		t.Error(err)
+// TestConfigCommands: a check says everything, and what is shown can be checked.
+func TestConfigCommands(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "tailrace.toml")
+	writeFile(t, name, "streams = 0\nlog-level = \"loud\"\ntls-cert = \"cert.pem\"\ntls-key = \"key.pem\"\nbogus = 1\n")
+	demand(t, exitUsage, []string{"config", "check", "--config", name},
+		"--streams ("+name+":1)", "--log-level ("+name+":2)", filepath.Join(dir, "cert.pem"), name+":5: bogus: unknown key")
+	newPair(t, dir, 1)
+	writeFile(t, name, "streams = 3\ntls-cert = \"cert.pem\"\ntls-key = \"key.pem\"\n")
+	demand(t, exitOK, []string{"config", "check", "--config", name}, "can be used")
+	shown := demand(t, exitOK, []string{"config", "show", "--config", name, "--connections=5"}, "streams = 3 # file, line 1", "connections = 5 # flag")
+	again := filepath.Join(t.TempDir(), "again.toml")
+	writeFile(t, again, shown)
+	if text := demand(t, exitOK, []string{"config", "show", "--config", again}, "streams = 3 # file, line "); strings.Contains(text, "# default") {
+		t.Errorf("something is not in the file:\n%s", text)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"math"
 	"syscall"
+
+	"tailrace/internal/config"
 )
 
 // descriptorsKept is how many descriptors the store, the listener and clients
@@ -23,27 +25,27 @@ const descriptorsOfBucket = 80
 
 // fitDescriptors lowers the limit of connections to what the system lets this
 // process open, and notes how many segments there is room for beside them.
-func (c *config) fitDescriptors(log *slog.Logger) error {
+func (p *process) fitDescriptors(log *slog.Logger) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("limit of open files: %w", err)
 	}
 	kept := uint64(descriptorsKept)
-	if c.bucket != nil {
+	if p.bucket != nil {
 		kept += descriptorsOfBucket
 	}
 	if uint64(limit.Cur) <= kept {
 		return fmt.Errorf("the limit of open files is %d, and the store alone needs %d", limit.Cur, kept)
 	}
-	if room := uint64(limit.Cur) - kept; uint64(c.connections) > room {
+	if room := uint64(limit.Cur) - kept; uint64(p.connections) > room {
 		level := slog.LevelWarn
-		if c.connections == connectionsDefault {
+		if p.connections == config.ConnectionsDefault {
 			level = slog.LevelInfo // nobody asked for so many
 		}
 		log.Log(context.Background(), level, "the limit of open files allows fewer connections",
-			"connections", room, "wanted", c.connections, "limit", limit.Cur)
-		c.connections = int(room)
+			"connections", room, "wanted", p.connections, "limit", limit.Cur)
+		p.connections = int(room)
 	}
-	c.segmentsWarn = int(min(uint64(limit.Cur)-kept-uint64(c.connections), math.MaxInt32)) + descriptorsOfSegments
+	p.segmentsWarn = int(min(uint64(limit.Cur)-kept-uint64(p.connections), math.MaxInt32)) + descriptorsOfSegments
 	return nil
 }

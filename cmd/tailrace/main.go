@@ -15,6 +15,8 @@ const usage = `tailrace is a log database for durable streams.
 
 Usage:
   tailrace serve [flags]                 run the server
+  tailrace config check [flags]          say everything that is wrong with a configuration
+  tailrace config show [flags]           print what is in effect, and where it comes from
   tailrace status [--data DIR] [--json]  ask a running server how it is, its bucket above all
   tailrace check DIR [--repair]          verify every checksum and record of a store, offline
   tailrace check DIR --bucket URL        the same, and that the bucket has what it should
@@ -26,7 +28,8 @@ Usage:
   tailrace help                          print this text
 
 A command with --help lists its flags. Every flag of serve can also be given in
-the environment: --log-file-bytes is TAILRACE_LOG_FILE_BYTES.
+the environment: --log-file-bytes is TAILRACE_LOG_FILE_BYTES, and in the file that
+--config names: log-file-bytes = "64MiB". SIGHUP reads that again.
 `
 
 // Exit codes: a command line that makes no sense is told from a command that
@@ -49,6 +52,8 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	switch command, rest := args[0], args[1:]; command {
 	case "serve":
 		return serve(rest, env, stdout, stderr)
+	case "config":
+		return configure(rest, env, stdout, stderr)
 	case "check":
 		return check(rest, env, stdout, stderr)
 	case "backup":

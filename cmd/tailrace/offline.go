@@ -65,14 +65,14 @@ func parseWith(f *pflag.FlagSet, args []string, judge func() error, stdout, stde
 func check(args, env []string, stdout, stderr io.Writer) int {
 	f := offlineFlags("check DIR [--repair] [--bucket URL]")
 	var in place
-	in.flags(f)
+	in.Flags(f)
 	repair := f.Bool("repair", false, "finish what was interrupted and remove what it left; nothing is lost by that, and damage is refused")
 	lose := f.String("lose-streams-in", "", "segment file that is damaged: delete the streams that may miss something, as --repair lists them, and keep the rest")
 	rest, code := parseWith(f, args, func() error {
-		if in.url != "" && (*repair || *lose != "") {
+		if in.URL != "" && (*repair || *lose != "") {
 			return errors.New("--bucket does not go with --repair or --lose-streams-in, which have to do with the disk alone")
 		}
-		return errors.Join(in.complete(f, env), wants(f, 1))
+		return errors.Join(in.Complete(f, env), wants(f, 1))
 	}, stdout, stderr)
 	if code >= 0 {
 		return code
@@ -88,7 +88,7 @@ func check(args, env []string, stdout, stderr io.Writer) int {
 		return fail(stderr, err)
 	}
 	printReport(stdout, report)
-	if in.url == "" {
+	if in.URL == "" {
 		return exitOK
 	}
 	return audit(rest[0], &in, stdout, stderr)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -14,34 +12,38 @@ import (
 	"syscall"
 
 	"tailrace/engine"
+	"tailrace/internal/config"
 	"tailrace/server"
 )
 
 // serve runs the server until a signal ends it or the log fails.
 func serve(args, env []string, stdout, stderr io.Writer) int {
-	var c config
-	switch err := c.parse(args, env, stdout); {
-	case errors.Is(err, errHelp):
+	c, err := load(args, env)
+	switch {
+	case errors.Is(err, config.ErrHelp):
+		fmt.Fprintf(stdout, "Usage:\n  tailrace serve [flags]\n%s", config.Usage())
 		return exitOK
 	case err != nil:
 		fmt.Fprintf(stderr, "tailrace serve: %v\n", err)
 		return exitUsage
 	}
-	log, err := c.logger(stderr)
-	if err != nil {
-		fmt.Fprintf(stderr, "tailrace serve: %v\n", err)
+	if c.Auth {
+		// It is configured already, and asked for by nobody yet: without this, a server
+		// that is to ask for tokens would serve everybody.
+		fmt.Fprintln(stderr, "tailrace serve: --auth is not there yet")
 		return exitUsage
 	}
-	c.limitMemory(env)
-	if c.place.url != "" {
-		if c.bucket, err = c.place.open(context.Background()); err != nil {
+	p := newProcess(c, stderr)
+	p.limitMemory(env)
+	if c.Bucket.URL != "" {
+		if p.bucket, err = (&place{c.Bucket}).open(context.Background()); err != nil {
 			fmt.Fprintf(stderr, "tailrace serve: %v\n", err)
 			return exitUsage
 		}
 	}
-	err, unusable := explain(c.run(log))
+	err, unusable := explain(p.run())
 	if err != nil {
-		log.Error("server ended", "error", err)
+		p.log.Error("server ended", "error", err)
 	}
 	switch {
 	case unusable:
@@ -56,52 +58,51 @@ func serve(args, env []string, stdout, stderr io.Writer) int {
 // --memory-bytes. The limit is soft: caches and budgets keep the process below
 // it, and a process that is over it all the same gets slow, not killed. Who sets
 // GOMEMLIMIT knows better.
-func (c *config) limitMemory(env []string) {
+func (p *process) limitMemory(env []string) {
 	for _, pair := range env {
 		if strings.HasPrefix(pair, "GOMEMLIMIT=") {
 			return
 		}
 	}
-	debug.SetMemoryLimit(c.memoryBytes)
+	debug.SetMemoryLimit(p.MemoryBytes)
 }
 
-func (c *config) logger(w io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
-		return nil, fmt.Errorf("--log-level: unknown level %q", c.logLevel)
-	}
-	options := &slog.HandlerOptions{Level: level}
-	switch c.logFormat {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
-	default:
-		return nil, fmt.Errorf("--log-format: unknown format %q", c.logFormat)
-	}
-}
-
-func (c *config) run(log *slog.Logger) error {
+func (p *process) run() error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	// Until the server serves, and when it drains, it is enough that a hangup does
+	// not end the process.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 
-	if err := c.fitDescriptors(log); err != nil {
+	p.log.Info("configured", p.Summary()...)
+	for _, name := range p.Exposed() {
+		p.log.Warn("other machines reach this address, and it asks nobody who they are", "setting", name)
+	}
+	if err := p.fitDescriptors(p.log); err != nil {
 		return err
 	}
 	// An address in use is found before the store is touched.
-	listener, err := net.Listen("tcp", c.listen)
+	listener, err := listen(p.Listen, p.ListenMode)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	e, err := engine.Open(c.engineOptions(log))
+	url := urlOf(listener, p.Certificate != nil)
+	var cert certificate
+	if p.Certificate != nil {
+		cert.current.Store(p.Certificate)
+		listener = cert.listener(listener)
+	}
+	e, err := engine.Open(p.engineOptions())
 	if err != nil {
 		return err
 	}
-	control := startControl(e, c.data, log)
+	control := startControl(e, p.Data, p.log)
 	defer control.close()
-	options := c.serverOptions(log)
+	options := p.serverOptions()
 	options.Instance = e.Identity()
 	s, err := server.New(e, options)
 	if err != nil {
@@ -110,28 +111,33 @@ func (c *config) run(log *slog.Logger) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()
-	log.Info("serving", "url", "http://"+listener.Addr().String(), "version", versionText())
+	p.log.Info("serving", "url", url, "version", versionText())
 
-	select {
-	case err = <-served:
+	for {
+		select {
+		case <-hangups:
+			p.reload(&cert)
+			continue
+		case err = <-served:
+			control.close()
+			return errors.Join(err, e.Close())
+		case <-e.Failed():
+			// Whatever was not durable when the log failed may or may not be on
+			// the medium. The process ends without saying anything about it.
+			return fmt.Errorf("the log failed: %w", e.Err())
+		case sig := <-signals:
+			p.log.Info("shutting down", "signal", sig.String())
+		}
 		control.close()
-		return errors.Join(err, e.Close())
-	case <-e.Failed():
-		// Whatever was not durable when the log failed may or may not be on
-		// the medium. The process ends without saying anything about it.
-		return fmt.Errorf("the log failed: %w", e.Err())
-	case sig := <-signals:
-		log.Info("shutting down", "signal", sig.String())
+		return p.drain(s, e, signals, served)
 	}
-	control.close()
-	return c.drain(s, e, signals, served)
 }
 
 // drain answers what is under way, ends live readers and closes the store. A
 // second signal ends the process at once; the log is then recovered as after
 // a crash.
-func (c *config) drain(s *server.Server, e *engine.Engine, signals <-chan os.Signal, served <-chan error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), c.drainTimeout)
+func (p *process) drain(s *server.Server, e *engine.Engine, signals <-chan os.Signal, served <-chan error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), p.DrainTimeout)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(ctx) }()
