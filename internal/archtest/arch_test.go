@@ -37,8 +37,9 @@ var graph = map[string][]string{
 		"internal/objstore", "internal/remote", "internal/stream", "internal/vfs", "segment", "wal"},
 	"internal/evloop":  {},
 	"internal/project": {},
+	"internal/client":  {},
 	"server":           {"engine", "internal/evloop", "internal/jsonmode", "internal/sse", "internal/stream"},
-	"cmd/tailrace": {"engine", "internal/bucket", "internal/checkpoint", "internal/frame", "internal/manifest", "internal/objstore",
+	"cmd/tailrace": {"engine", "internal/bucket", "internal/checkpoint", "internal/client", "internal/frame", "internal/manifest", "internal/objstore", "internal/project",
 		"internal/objstore/dir", "internal/objstore/s3", "internal/vfs", "segment", "server", "wal"},
 
 	"internal/objstore":          {"internal/frame"},
