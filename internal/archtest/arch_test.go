@@ -38,6 +38,7 @@ var graph = map[string][]string{
 	"internal/evloop":  {},
 	"internal/project": {},
 	"internal/client":  {},
+	"internal/auth":    {"internal/project"},
 	"server":           {"engine", "internal/evloop", "internal/jsonmode", "internal/sse", "internal/stream"},
 	"cmd/tailrace": {"engine", "internal/bucket", "internal/checkpoint", "internal/client", "internal/frame", "internal/manifest", "internal/objstore", "internal/project",
 		"internal/objstore/dir", "internal/objstore/s3", "internal/vfs", "segment", "server", "wal"},
@@ -61,6 +62,8 @@ var only = map[string][]string{
 	"github.com/spf13/pflag":                        {"cmd/tailrace"},
 	"github.com/dustin/go-humanize":                 {"cmd/tailrace"},
 	"github.com/aws":                                {"internal/objstore/s3"},
+	"github.com/go-jose":                            {"internal/auth"},
+	"github.com/hashicorp/golang-lru":               {"internal/auth"},
 }
 
 // testOnly are packages of ours that only tests may import.
