@@ -2,9 +2,9 @@ package main
 
 import (
 	"crypto/sha256"
-	"errors"
 	"time"
 
+	"tailrace/internal/auth"
 	"tailrace/internal/project"
 )
 
@@ -17,10 +17,19 @@ type tokenClaims struct {
 	issued         time.Time
 }
 
-var errNoAuth = errors.New("this build cannot make credentials")
-
-// newToken signs a token, and newAPIKey makes an API key. Both are of internal/auth.
+// newToken signs a token, and newAPIKey makes an API key.
 var (
-	newToken  = func(project.Secret, tokenClaims) (string, error) { return "", errNoAuth }
-	newAPIKey = func() (key string, sum [sha256.Size]byte, err error) { return "", sum, errNoAuth }
+	newToken = func(secret project.Secret, c tokenClaims) (string, error) {
+		scopes, err := auth.ParseScopes(c.scopes)
+		if err != nil {
+			return "", err
+		}
+		return auth.NewToken(secret, auth.Claims{
+			Project: c.project, Scopes: scopes, Stream: c.stream, Prefix: c.prefix, Expires: c.expires, IssuedAt: c.issued,
+		})
+	}
+	newAPIKey = func() (key string, sum [sha256.Size]byte, err error) {
+		key, sum = auth.NewAPIKey(nil)
+		return key, sum, nil
+	}
 )

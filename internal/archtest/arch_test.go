@@ -40,7 +40,7 @@ var graph = map[string][]string{
 	"internal/client":  {},
 	"internal/auth":    {"internal/project"},
 	"server":           {"engine", "internal/evloop", "internal/jsonmode", "internal/sse", "internal/stream"},
-	"cmd/tailrace": {"engine", "internal/bucket", "internal/checkpoint", "internal/client", "internal/frame", "internal/manifest", "internal/objstore", "internal/project",
+	"cmd/tailrace": {"engine", "internal/auth", "internal/bucket", "internal/checkpoint", "internal/client", "internal/frame", "internal/manifest", "internal/objstore", "internal/project",
 		"internal/objstore/dir", "internal/objstore/s3", "internal/vfs", "segment", "server", "wal"},
 
 	"internal/objstore":          {"internal/frame"},
