@@ -106,7 +106,9 @@ func (a *appending) run(c *client.Client, name string, in io.Reader) int {
 		a.producer.ID = "tailrace-" + rand.Text()
 	}
 	source := a.cut(in, asked == "")
-	w := c.NewWriter(context.Background(), name, client.WriterOptions{ContentType: a.contentType, Producer: a.producer, InFlight: a.inFlight})
+	w := c.NewWriter(context.Background(), name, client.WriterOptions{
+		ContentType: a.contentType, Producer: a.producer, InFlight: a.inFlight,
+	})
 
 	var out io.Writer
 	if a.progress || isTerminal(a.stderr) && !a.json {

@@ -104,7 +104,10 @@ func (s *session) deletePrefix(owner, prefix string, yes bool) int {
 	if ctx.Err() != nil && job.ID != "" {
 		limited, cancel := context.WithTimeout(context.Background(), cancelPatience)
 		defer cancel()
-		err = errors.Join(fmt.Errorf("interrupted: job %s is cancelled, and has deleted %d streams or more", job.ID, job.Deleted), c.CancelJob(limited, owner, job.ID))
+		if failed := c.CancelJob(limited, owner, job.ID); failed != nil {
+			return s.fail(fmt.Errorf("interrupted, and job %s goes on: %w", job.ID, failed))
+		}
+		err = fmt.Errorf("interrupted: job %s is cancelled, and has deleted %d streams or more", job.ID, job.Deleted)
 	}
 	if err != nil {
 		return s.fail(err)

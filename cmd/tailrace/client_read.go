@@ -93,8 +93,10 @@ func tailStream(s *session, args []string) int {
 	})
 }
 
+type readFunc func(context.Context, *client.Client, string) (client.Position, error)
+
 // run reads. endless says that an interrupt is how it is meant to end.
-func (r *reading) run(arg string, endless bool, read func(context.Context, *client.Client, string) (client.Position, error)) int {
+func (r *reading) run(arg string, endless bool, read readFunc) int {
 	c, name, err := r.stream(arg)
 	if err != nil {
 		return r.fail(err)

@@ -60,7 +60,10 @@ func (a *AppendRequest) request(name string) *request {
 	if body == nil {
 		body = []byte{}
 	}
-	return &request{method: http.MethodPost, path: streamPath(name), header: h, body: body, safe: a.Producer != nil, open: new(atomic.Int32)}
+	return &request{
+		method: http.MethodPost, path: streamPath(name), header: h, body: body,
+		safe: a.Producer != nil, open: new(atomic.Int32),
+	}
 }
 
 func appendedOf(answer *http.Response) Appended {

@@ -71,7 +71,8 @@ func (e *Error) unknown() bool {
 // errorOf reads an answer that is a refusal, and closes it.
 func errorOf(r *http.Response) *Error {
 	defer r.Body.Close()
-	e := &Error{Status: r.StatusCode, Header: r.Header, RequestID: r.Header.Get("X-Request-Id"), RetryAfter: retryAfter(r.Header)}
+	e := &Error{Status: r.StatusCode, Header: r.Header, RetryAfter: retryAfter(r.Header)}
+	e.RequestID = r.Header.Get("X-Request-Id")
 	var envelope struct {
 		Error struct {
 			Code      string `json:"code"`

@@ -44,7 +44,8 @@ func permanent(err error) bool {
 		host    x509.HostnameError
 		record  tls.RecordHeaderError
 	)
-	return errors.As(err, &verify) || errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &record) || errors.Is(err, errLarge)
+	return errors.As(err, &verify) || errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &record) ||
+		errors.Is(err, errLarge)
 }
 
 // attempt sends a request once. An answer that is not a success is an *Error.

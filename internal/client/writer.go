@@ -224,5 +224,8 @@ func (w *Writer) acknowledge(s *sending, a Appended) {
 // the same producer id, or did.
 func ProducerConflict(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && (e.Code == "stale_epoch" || e.Status == http.StatusConflict && e.Header.Get("Producer-Expected-Seq") != "")
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Code == "stale_epoch" || e.Status == http.StatusConflict && e.Header.Get("Producer-Expected-Seq") != ""
 }
