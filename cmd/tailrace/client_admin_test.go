@@ -34,7 +34,7 @@ func (f *fakeAdmin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprintf(w, `{"streams":[{"name":"%stwo","content_type":"application/json","created_at":"2026-01-02T03:04:06Z"}]}`, q.Get("prefix"))
 	case "GET /v1/admin/streams/acme/one":
-		fmt.Fprint(w, `{"name":"acme/one","bytes":1234,"forked_from":null,"producers":[{"id":"p", "epoch":0}],"live_readers":0}`)
+		fmt.Fprint(w, `{"stream":{"name":"acme/one","bytes":1234,"forked_from":null,"producers":[{"id":"p", "epoch":0}],"live_readers":0}}`)
 	case "DELETE /v1/admin/projects/acme/streams", "DELETE /v1/admin/projects/default/streams":
 		f.deleted = append(f.deleted, r.URL.RequestURI())
 		f.looks = 0

@@ -116,13 +116,11 @@ func (s *session) listProjects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var answer struct {
-		Projects []json.RawMessage `json:"projects"`
-	}
-	if err := json.Unmarshal(raw, &answer); err != nil {
+	var all []json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
 		return fmt.Errorf("the list of projects: %w", err)
 	}
-	for _, p := range answer.Projects {
+	for _, p := range all {
 		if s.json {
 			fmt.Fprintf(s.stdout, "%s\n", p)
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -73,23 +74,29 @@ func projectPath(project string) string { return adminRoot + "projects/" + url.P
 
 // Inspect is all that the server knows of a stream, as it tells it.
 func (c *Client) Inspect(ctx context.Context, name string) (json.RawMessage, error) {
-	return c.ask(ctx, adminRoot+"streams/"+escapeName(name))
+	return c.member(ctx, adminRoot+"streams/"+escapeName(name), "stream")
 }
 
 // Project is the use and the limits of a project.
 func (c *Client) Project(ctx context.Context, project string) (json.RawMessage, error) {
-	return c.ask(ctx, projectPath(project))
+	return c.member(ctx, projectPath(project), "project")
 }
 
-// Projects is those of all projects. Only the admin listener tells.
+// Projects is those of all projects, in a list. Only the admin listener tells.
 func (c *Client) Projects(ctx context.Context) (json.RawMessage, error) {
-	return c.ask(ctx, adminRoot+"projects")
+	return c.member(ctx, adminRoot+"projects", "projects")
 }
 
-func (c *Client) ask(ctx context.Context, path string) (json.RawMessage, error) {
-	var raw json.RawMessage
-	err := c.json(ctx, &request{method: http.MethodGet, path: path, safe: true}, &raw)
-	return raw, err
+// member asks for an object and returns a member of it.
+func (c *Client) member(ctx context.Context, path, name string) (json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	if err := c.json(ctx, &request{method: http.MethodGet, path: path, safe: true}, &members); err != nil {
+		return nil, err
+	}
+	if members[name] == nil {
+		return nil, fmt.Errorf("the answer to GET %s has no %q", path, name)
+	}
+	return members[name], nil
 }
 
 // Job is a deletion of many streams that the server does by itself.

@@ -83,22 +83,31 @@ func TestDeletionByPrefixIsAJob(t *testing.T) {
 func TestInspectAndProjectsAreAsTheServerTells(t *testing.T) {
 	c := newClient(t, Options{Server: handle(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.EscapedPath() {
-		case "/v1/admin/streams/acme/a%20b", "/v1/admin/projects/acme", "/v1/admin/projects":
-			fmt.Fprintf(w, `{"path":%q}`, r.URL.Path)
+		case "/v1/admin/streams/acme/a%20b":
+			fmt.Fprint(w, `{"stream":{"name":"acme/a b","x":[1]}}`)
+		case "/v1/admin/projects/acme":
+			fmt.Fprint(w, `{"project":{"name":"acme"}}`)
+		case "/v1/admin/projects":
+			fmt.Fprint(w, `{"projects":[{"name":"acme"}]}`)
+		case "/v1/admin/streams/acme/odd":
+			fmt.Fprint(w, `{"name":"acme/odd"}`)
 		default:
 			refuse(w, 404, "not_found")
 		}
 	})})
-	if raw, err := c.Inspect(t.Context(), "acme/a b"); err != nil || string(raw) != `{"path":"/v1/admin/streams/acme/a b"}` {
+	if raw, err := c.Inspect(t.Context(), "acme/a b"); err != nil || string(raw) != `{"name":"acme/a b","x":[1]}` {
 		t.Errorf("%s, %v", raw, err)
 	}
 	if _, err := c.Inspect(t.Context(), "acme/other"); !IsNotFound(err) {
 		t.Error(err)
 	}
-	if raw, err := c.Project(t.Context(), "acme"); err != nil || len(raw) == 0 {
+	if _, err := c.Inspect(t.Context(), "acme/odd"); err == nil {
+		t.Error("an answer of another form is taken")
+	}
+	if raw, err := c.Project(t.Context(), "acme"); err != nil || string(raw) != `{"name":"acme"}` {
 		t.Errorf("%s, %v", raw, err)
 	}
-	if raw, err := c.Projects(t.Context()); err != nil || len(raw) == 0 {
+	if raw, err := c.Projects(t.Context()); err != nil || string(raw) != `[{"name":"acme"}]` {
 		t.Errorf("%s, %v", raw, err)
 	}
 }
