@@ -24,6 +24,16 @@ Usage:
   tailrace restore SRC DIR               make a store of a backup
   tailrace restore --bucket URL DIR      make a store of what is in a bucket
   tailrace inspect KIND FILE             print a file: wal, segment, index, manifest, checkpoint, bucket-head or bucket-state
+  tailrace create NAME [flags]           make a stream; these commands ask a server, see their --help
+  tailrace append NAME [flags]           append standard input or a file to a stream, each byte once
+  tailrace read NAME [flags]             print what a stream has
+  tailrace tail NAME [flags]             follow a stream
+  tailrace head NAME [flags]             print what a stream says of itself
+  tailrace close NAME [flags]            close a stream
+  tailrace delete NAME [flags]           delete a stream, or with --prefix P all whose names begin with P
+  tailrace ls [PREFIX] [flags]           list streams
+  tailrace inspect NAME [flags]          print all that a server knows of a stream
+  tailrace token KIND [flags]            make credentials: a secret, a key, a token of either kind
   tailrace version                       print the version
   tailrace help                          print this text
 
@@ -63,7 +73,9 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	case "status":
 		return showStatus(rest, env, stdout, stderr)
 	case "inspect":
-		return inspect(rest, stdout, stderr)
+		return inspectAny(rest, env, stdout, stderr)
+	case "create", "append", "read", "tail", "head", "close", "delete", "ls", "token":
+		return runClient(command, rest, env, os.Stdin, stdout, stderr)
 	case "version", "--version":
 		fmt.Fprintln(stdout, "tailrace", versionText())
 		return exitOK
