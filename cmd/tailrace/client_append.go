@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tailrace/internal/client"
+	"tailrace/internal/config"
 )
 
 var appendCommand = clientCommand{
@@ -53,7 +54,7 @@ func appendInput(s *session, args []string) int {
 	f.StringVar(&a.contentType, "content-type", "", "type of the stream (default: the server is asked)")
 	f.StringVarP(&a.file, "file", "f", "", "append this file instead of standard input")
 	f.BoolVar(&a.lines, "lines", false, "append whole lines, each as soon as it is there")
-	f.Var(size(&a.chunk, 1<<20), "chunk", "bytes of an append; with --lines, and of a JSON stream, the most")
+	f.Var(config.SizeFlag(&a.chunk, 1<<20), "chunk", "bytes of an append; with --lines, and of a JSON stream, the most")
 	f.IntVar(&a.inFlight, "in-flight", 4, "appends that may be under way")
 	f.StringVar(&a.producer.ID, "producer", "", "id of the producer; batches of lines are then always filled (default a random one)")
 	f.Uint64Var(&a.producer.Epoch, "epoch", 0, "epoch of the producer: a later one shuts out those before it")

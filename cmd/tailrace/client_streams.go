@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tailrace/internal/client"
+	"tailrace/internal/config"
 )
 
 // patienceShort is for commands that somebody waits for, patienceLong for those
@@ -27,7 +28,7 @@ func create(s *session, args []string) int {
 		o       client.CreateOptions
 		keep    int64
 		f       = s.flags
-		sizeVar = size(&keep, 0)
+		sizeVar = config.SizeFlag(&keep, 0)
 	)
 	f.StringVar(&o.ContentType, "content-type", "", "type of what is appended; application/json makes a stream of JSON values (default application/octet-stream, or that of the stream to fork)")
 	f.DurationVar(&o.TTL, "ttl", 0, "the stream is deleted when it is not used for that long")

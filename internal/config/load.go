@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -96,11 +97,15 @@ func (c *Config) fromFlags(args []string) ([]assignment, error) {
 	return all, nil
 }
 
+// ofClients are the variables of commands that ask a server, which may well be set
+// where one is started.
+var ofClients = []string{"SERVER", "TOKEN"}
+
 func (c *Config) fromEnv() (all []assignment, errs []error) {
 	for _, pair := range c.env {
 		name, value, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(name, EnvPrefix)
-		if !ours || serviceLink.MatchString(rest) {
+		if !ours || serviceLink.MatchString(rest) || slices.Contains(ofClients, rest) {
 			continue
 		}
 		s := c.byName[FlagOf(name)]

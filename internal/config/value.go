@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
 )
 
 // Types of flags, as the help shows them, which say how TOML writes them too.
@@ -34,6 +35,13 @@ func (s *sizeValue) Set(text string) error {
 
 func (s *sizeValue) String() string { return formatSize(int64(*s)) }
 func (s *sizeValue) Type() string   { return typeSize }
+
+// SizeFlag is the value of a flag of another command that takes bytes as the settings
+// do.
+func SizeFlag(p *int64, value int64) pflag.Value {
+	*p = value
+	return (*sizeValue)(p)
+}
 
 func parseSize(text string) (int64, error) {
 	n, err := humanize.ParseBytes(text)
