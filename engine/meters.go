@@ -106,6 +106,7 @@ func (e *Engine) measure(took time.Duration) {
 	openedIn.In(e.opts.Metrics).Set(took.Seconds())
 	e.unmeasure = meter.Collect(e.opts.Metrics, func(r *meter.Reading) {
 		e.readStreams(r)
+		e.readUse(r)
 		e.readSegments(r)
 		e.blocks.read(r)
 		e.readReads(r)

@@ -32,9 +32,12 @@ var eventAttributes = map[string]slog.Kind{
 	"files":     slog.KindInt64,
 	"first":     slog.KindUint64, // log file that is needed
 	"frames":    slog.KindUint64, // in the log
+	"free":      slog.KindInt64,  // bytes of the disk
 	"into":      slog.KindInt64,  // segments made of segments
 	"kept":      slog.KindInt64,  // bytes, not compressed, that somebody shows
 	"layers":    slog.KindInt64,
+	"low":       slog.KindInt64,  // bytes that are to be free of the disk
+	"resume":    slog.KindInt64,  // bytes that have to be free again
 	"level":     slog.KindUint64, // of a segment
 	"linked":    slog.KindInt64,  // files
 	"objects":   slog.KindInt64,

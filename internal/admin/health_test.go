@@ -73,13 +73,13 @@ func TestMetrics(t *testing.T) {
 		`tailrace_admin_jobs_ended_total{state="cancelled"} 0`,
 		`tailrace_admin_jobs_ended_total{state="done"} 1`,
 		`tailrace_admin_jobs_ended_total{state="failed"} 0`,
-		`tailrace_admin_requests_total{method="DELETE",route="/v1/admin/projects/{project}/streams",status="202"} 1`,
-		`tailrace_admin_requests_total{method="GET",route="/v1/admin/projects/{project}/streams",status="200"} 2`,
-		`tailrace_admin_requests_total{method="GET",route="/v1/admin/projects/{project}/streams",status="404"} 1`,
-		`tailrace_admin_requests_total{method="GET",route="none",status="400"} 2`,
-		`tailrace_admin_requests_total{method="GET",route="none",status="404"} 2`,
-		`tailrace_admin_requests_total{method="other",route="none",status="400"} 2`,
-		`tailrace_admin_requests_total{method="other",route="none",status="404"} 2`,
+		`tailrace_admin_requests_total{method="DELETE",route="/v1/admin/projects/{project}/streams",code="202"} 1`,
+		`tailrace_admin_requests_total{method="GET",route="/v1/admin/projects/{project}/streams",code="200"} 2`,
+		`tailrace_admin_requests_total{method="GET",route="/v1/admin/projects/{project}/streams",code="404"} 1`,
+		`tailrace_admin_requests_total{method="GET",route="none",code="400"} 2`,
+		`tailrace_admin_requests_total{method="GET",route="none",code="404"} 2`,
+		`tailrace_admin_requests_total{method="other",route="none",code="400"} 2`,
+		`tailrace_admin_requests_total{method="other",route="none",code="404"} 2`,
 	}
 	if got := metricLines(t, a); !slices.Equal(got, want) {
 		t.Errorf("metrics are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

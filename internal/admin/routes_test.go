@@ -191,3 +191,16 @@ func TestPathsAreNotNormalized(t *testing.T) {
 		ask(t, a.Handler(), "GET", "/", func(to *http.Request) { *to = *r; to.Header = http.Header{} }).wantError(t, 400, "invalid_path")
 	}
 }
+
+func TestEveryRouteIsCounted(t *testing.T) {
+	for _, r := range Routes() {
+		if !slices.Contains(countedRoutes, r.Path) {
+			t.Errorf("%s is not in the list", r.Path)
+		}
+	}
+	for _, path := range countedRoutes[1:] {
+		if !slices.ContainsFunc(Routes(), func(r Route) bool { return r.Path == path }) {
+			t.Errorf("there is no route %s", path)
+		}
+	}
+}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/VictoriaMetrics/metrics"
 )
 
 // TestDocsAreTrue compares docs/auth.md with the package: its examples are accepted,
@@ -51,22 +49,5 @@ func TestDocsAreTrue(t *testing.T) {
 	line := regexp.MustCompile("where its key is from: (.*);").FindStringSubmatch(page)
 	if want := "`" + strings.Join(refusedHeaders, "`, `") + "`"; line == nil || line[1] != want {
 		t.Errorf("the headers are %s", want)
-	}
-	set := metrics.NewSet()
-	newGuard(t, Options{Metrics: set})
-	var series []string
-	for _, name := range set.ListMetricNames() {
-		base, _, _ := strings.Cut(name, "{")
-		series = append(series, base)
-	}
-	var told []string
-	for _, name := range first("Metrics") {
-		base, _, _ := strings.Cut(name, "{")
-		told = append(told, base)
-	}
-	slices.Sort(series)
-	slices.Sort(told)
-	if series = slices.Compact(series); !slices.Equal(told, series) {
-		t.Errorf("the series are %q, the page has %q", series, told)
 	}
 }

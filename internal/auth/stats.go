@@ -1,10 +1,30 @@
 package auth
 
 import (
-	"fmt"
-
 	"github.com/VictoriaMetrics/metrics"
+
+	"tailrace/internal/meter"
 )
+
+var (
+	cacheRequests = meter.Counter("tailrace_auth_cache_requests_total", "tokens that were looked for among those verified before",
+		meter.OneOf("result", "hit", "miss"))
+	mintedCount       = meter.Counter("tailrace_auth_minted_total", "tokens for URLs that were made")
+	verificationCount = meter.Counter("tailrace_auth_verifications_total", "verifications of credentials, by what they ended with",
+		meter.OneOf("algorithm", algorithmNames()...), meter.OneOf("result", resultNames[:]...))
+	refusedCount      = meter.Counter("tailrace_auth_refused_total", "credentials that were refused", meter.OneOf("reason", refusalNames[Unauthorized:]...))
+	cacheEntriesGauge = meter.Gauge("tailrace_auth_cache_entries", "verified tokens that are remembered")
+	cacheBytesGauge   = meter.Gauge("tailrace_auth_cache_bytes", "what they take, about")
+	failingGauge      = meter.Gauge("tailrace_auth_failing_addresses", "addresses that sent bad credentials and are remembered")
+	projectsGauge     = meter.Gauge("tailrace_auth_projects", "projects that there are keys for")
+)
+
+func algorithmNames() (names []string) {
+	for a := range algorithmsAll {
+		names = append(names, a.String())
+	}
+	return names
+}
 
 // algorithm is what a verification was by: one of the signatures, or another kind
 // of proof.
@@ -57,31 +77,22 @@ type counts struct {
 }
 
 func newCounts(set *metrics.Set, g *Guard) *counts {
-	c := &counts{
-		guard:  g,
-		hits:   set.GetOrCreateCounter(`tailrace_auth_cache_hits_total`),
-		misses: set.GetOrCreateCounter(`tailrace_auth_cache_misses_total`),
-		minted: set.GetOrCreateCounter(`tailrace_auth_minted_total`),
-	}
+	c := &counts{guard: g, hits: cacheRequests.In(set, "hit"), misses: cacheRequests.In(set, "miss"), minted: mintedCount.In(set)}
 	for a := range c.verifications {
 		for r := range c.verifications[a] {
-			c.verifications[a][r] = set.GetOrCreateCounter(fmt.Sprintf(
-				`tailrace_auth_verifications_total{algorithm=%q,result=%q}`, algorithm(a), resultNames[r]))
+			c.verifications[a][r] = verificationCount.In(set, algorithm(a).String(), resultNames[r])
 		}
 	}
 	for r := Unauthorized; r < refusals; r++ {
-		c.refused[r] = set.GetOrCreateCounter(fmt.Sprintf(`tailrace_auth_refused_total{reason=%q}`, r))
+		c.refused[r] = refusedCount.In(set, r.String())
 	}
-	set.GetOrCreateGauge(`tailrace_auth_cache_entries`, func() float64 {
-		n, _ := g.state.Load().cache.use()
-		return float64(n)
+	meter.Collect(set, func(r *meter.Reading) { // for as long as the set is there
+		entries, bytes := g.state.Load().cache.use()
+		r.Gauge(cacheEntriesGauge, float64(entries))
+		r.Gauge(cacheBytesGauge, float64(bytes))
+		r.Gauge(failingGauge, float64(g.failures.addresses()))
+		r.Gauge(projectsGauge, float64(g.Keyring().Projects()))
 	})
-	set.GetOrCreateGauge(`tailrace_auth_cache_bytes`, func() float64 {
-		_, bytes := g.state.Load().cache.use()
-		return float64(bytes)
-	})
-	set.GetOrCreateGauge(`tailrace_auth_failing_addresses`, func() float64 { return float64(g.failures.addresses()) })
-	set.GetOrCreateGauge(`tailrace_auth_projects`, func() float64 { return float64(g.Keyring().Projects()) })
 	return c
 }
 
