@@ -39,10 +39,12 @@ func (e *Engine) SetLimits(project string, l ProjectLimits) {
 	e.setLimits(project, l)
 }
 
-// SetAllLimits limits these projects from now on, and no others.
-func (e *Engine) SetAllLimits(all map[string]ProjectLimits) {
+// SetAllLimits limits these projects from now on, and no others, and all of them
+// together as Options.StoredBytesMax does.
+func (e *Engine) SetAllLimits(all map[string]ProjectLimits, storedBytesMax int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.opts.StoredBytesMax = storedBytesMax
 	for name, own := range e.accounts.byName {
 		own.limits = ProjectLimits{}
 		e.accounts.tidy(name, own)

@@ -115,7 +115,7 @@ func TestBytesQuotaIsExact(t *testing.T) {
 	wantUse(t, e, "acme", 2, 0)
 	want(t, e, stream.Created, create("acme/e", "text/plain", "12345"))
 	want(t, e, stream.QuotaBytes, create("acme/g", "text/plain", "1"))
-	e.SetAllLimits(map[string]ProjectLimits{"other": {StoredBytes: 1}})
+	e.SetAllLimits(map[string]ProjectLimits{"other": {StoredBytes: 1}}, 0)
 	want(t, e, stream.Created, create("acme/g", "text/plain", "1"))
 	want(t, e, stream.QuotaBytes, create("other/b", "text/plain", "1"))
 }
@@ -315,7 +315,7 @@ func TestNamesOfProjectsDoNotPileUp(t *testing.T) {
 	if all := e.Projects(); len(all) != 1 || all[0] != (ProjectUse{"acme", Use{Limits: ProjectLimits{Streams: 5}}}) {
 		t.Errorf("projects: %+v", all)
 	}
-	e.SetAllLimits(nil)
+	e.SetAllLimits(nil, 0)
 	if len(e.accounts.byName) != 0 {
 		t.Errorf("%v are left", e.Projects())
 	}

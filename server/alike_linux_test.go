@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -251,10 +252,12 @@ func settled(said string) string {
 	var b strings.Builder
 	for line := range strings.Lines(said) {
 		switch name, _, _ := strings.Cut(line, ": "); name {
-		case "Date", "ETag", "Stream-Cursor":
+		case "Date", "ETag", "Stream-Cursor", "X-Request-Id":
 			line = name + ": …\r\n"
 		}
 		b.WriteString(line)
 	}
-	return b.String()
+	return madeIDs.ReplaceAllString(b.String(), `"request_id":"…"`)
 }
+
+var madeIDs = regexp.MustCompile(`"request_id":"[0-9a-f]{16}"`)

@@ -40,7 +40,7 @@ func (s *Server) parseAppend(x *exchange) fault {
 func (x *exchange) announcesBody() bool {
 	h := &x.head
 	if h.has(fieldContentLength) {
-		return h.contentLength() > 0
+		return h.announced > 0
 	}
 	return x.chunked() && h.has(fieldExpect) && !h.http10
 }

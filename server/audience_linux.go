@@ -33,12 +33,12 @@ type audience struct {
 	touched bool     // in the driver's list of those that have read something
 	loads   []*load  // what is read beside the loop
 
-	news   atomic.Bool // something has happened since the last round began
-	queued bool        // in a line of the driver
-	gated  bool        // nothing can be read until a ticket is ready
-	window uint32      // of the driver, in which the last round was
-	began  time.Time
-	rest   time.Time // no round begins before
+	news      atomic.Bool // something has happened since the last round began
+	queued    bool        // in a line of the driver
+	gated     bool        // nothing can be read until a ticket is ready
+	window    uint32      // of the driver, in which the last round was
+	began     time.Time
+	notBefore time.Time // no round begins before
 }
 
 // member is one who follows a stream.

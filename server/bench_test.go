@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -43,8 +44,8 @@ func TestAppendPathDoesNotAllocate(t *testing.T) {
 	ticket := engine.Ticket{Outcome: stream.Outcome{Code: stream.Appended, Tail: 261}}
 	n := testing.AllocsPerRun(1000, func() {
 		resp.Reset()
-		x := s.newExchange(req, &resp, connInfo{})
-		if f := s.parse(x); f != faultNone {
+		x := s.newExchange(req, &resp, connInfo{}, time.Now())
+		if f := s.parse(x, true); f != faultNone {
 			t.Fatalf("fault %d", f)
 		}
 		if _, f := x.head.contentType(); f != faultNone {
@@ -75,8 +76,8 @@ func BenchmarkParse(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				x := s.newExchange(req, &resp, connInfo{})
-				if f := s.parse(x); f != faultNone {
+				x := s.newExchange(req, &resp, connInfo{}, time.Now())
+				if f := s.parse(x, true); f != faultNone {
 					b.Fatal(f)
 				}
 				s.free(x)

@@ -121,7 +121,7 @@ func (s *Server) readKnown(x *exchange, size int, extend func(int) error) fault 
 func (s *Server) readUnknown(x *exchange, extend func(int) error) fault {
 	src, buf := x.req.BodyStream(), x.bodyBuf[:0]
 	defer func() { x.bodyBuf = buf }()
-	most := s.opts.BodyBytesMax
+	most := s.bodyMax(x)
 	for {
 		if len(buf) > most {
 			return faultBodyTooLarge

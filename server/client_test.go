@@ -160,6 +160,7 @@ func (r *response) wantError(t testing.TB, status int, code string) *response {
 		Error struct {
 			Code    string `json:"code"`
 			Message string `json:"message"`
+			ID      string `json:"request_id"`
 		} `json:"error"`
 	}
 	d := json.NewDecoder(strings.NewReader(r.body))
@@ -173,7 +174,18 @@ func (r *response) wantError(t testing.TB, status int, code string) *response {
 	if envelope.Error.Message == "" {
 		t.Errorf("error %s has no message", code)
 	}
-	return r.wantHeaders(t, "Content-Type: application/json", "Cache-Control: no-store", "X-Content-Type-Options: nosniff")
+	if id := envelope.Error.ID; id == "" || id != r.Header.Get("X-Request-Id") {
+		t.Errorf("error %s has the request id %q, its header %q", code, id, r.Header.Get("X-Request-Id"))
+	}
+	return r.wantHeaders(t, "Content-Type: application/json", "Cache-Control: "+r.unkept(), "X-Content-Type-Options: nosniff")
+}
+
+// unkept is the Cache-Control of what nobody keeps.
+func (r *response) unkept() string {
+	if strings.HasPrefix(r.Header.Get("Cache-Control"), "private") {
+		return "private, no-store"
+	}
+	return "no-store"
 }
 
 // body reads all of a stream, to see what is stored.

@@ -178,7 +178,7 @@ func TestAcceptEncodingDoesNotAllocate(t *testing.T) {
 	x, _ := bareExchange(s)
 	x.req = req
 	n := testing.AllocsPerRun(1000, func() {
-		if f := s.parse(x); f != faultNone || !x.codings.stored() {
+		if f := s.parse(x, true); f != faultNone || !x.codings.stored() {
 			t.Fatalf("fault %d, codings %+v", f, x.codings)
 		}
 		x.head = head{}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 )
@@ -12,10 +13,11 @@ import (
 // when the server stops, and closes such that a last answer is not lost.
 type conn struct {
 	net.Conn
-	owner *conns
-	peer  *peer
-	tls   bool
-	plain bool // a loop can serve it
+	owner  *conns
+	peer   *peer
+	tenant *tenant // of the live reader, see reading
+	tls    bool
+	plain  bool // a loop can serve it
 
 	used     atomic.Bool // the client has sent something
 	eof      atomic.Bool // the client has ended its side
@@ -111,7 +113,7 @@ func (c *conn) abort() error {
 		err = c.Conn.Close()
 		c.release()
 		if c.reading.Load() {
-			c.owner.readers.leave(c.peer)
+			c.owner.readers.leave(c.peer, c.tenant)
 		}
 		c.owner.remove(c, true)
 	})
@@ -154,4 +156,12 @@ func (c *conn) giveUp() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
+}
+
+// PeerAddr implements remote.
+func (c *conn) PeerAddr() netip.Addr {
+	if tcp, ok := c.Conn.RemoteAddr().(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
 }

@@ -21,7 +21,18 @@ func (s *Server) parseCreate(x *exchange) fault {
 	if f := h.parseKeep(c); f != faultNone {
 		return f
 	}
-	return x.parseFork(c)
+	if h.has(fieldAccess) {
+		if c.Public = string(h.values[fieldAccess]) == string(valuePublicRead); !c.Public {
+			return faultInvalidAccess
+		}
+	}
+	if f := x.parseFork(c); f != faultNone {
+		return f
+	}
+	if c.From != "" && !s.mayFork(x) {
+		return faultForbidden
+	}
+	return faultNone
 }
 
 // parseLife parses how long the stream lives.

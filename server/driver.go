@@ -51,10 +51,10 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 		ctx.SetConnectionClose()
 		return
 	}
-	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{tls: c.tls})
+	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{tls: c.tls, peer: c}, time.Now())
 	defer func() {
 		if v := recover(); v != nil {
-			s.panicked(v)
+			s.panicked(v, x)
 			ctx.Response.Reset()
 			s.fail(x, faultInternal)
 			ctx.Response.SetConnectionClose()
@@ -77,6 +77,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 		case kindLive:
 			o = s.wait(ctx, x, c)
 		case kindDrop:
+			x.counted = true // as nothing is answered
 			ctx.HijackSetNoResponse(true)
 			ctx.Hijack(func(c net.Conn) { c.Close() })
 			return
@@ -129,17 +130,19 @@ func (s *Server) await(x *exchange, next step) outcome {
 
 // wait lets a live reader wait at the tail.
 func (s *Server) wait(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
-	if f := s.readers.admit(c.peer); f != faultNone {
+	if f := s.readers.admit(c.peer, x.tenant); f != faultNone {
 		return s.fail(x, f)
 	}
 	if x.live.mode == modeLongPoll {
-		defer s.readers.leave(c.peer)
+		defer s.readers.leave(c.peer, x.tenant)
 		return s.park(ctx, x, c)
 	}
 	// From here on the place is given back by closing the connection, since
 	// fasthttp may fail before it comes to the callback.
+	c.tenant = x.tenant
 	c.reading.Store(true)
-	f := &follower{conn: c, reading: reading{feed: s.newFeed(x), place: s.newPlace(x)}}
+	f := &follower{conn: c, until: x.allowedUntil(), reading: reading{feed: s.newFeed(x), place: s.newPlace(x)}}
+	f.head = s.beginStream(x, f.feed, takeBuffer(), f.shape, time.Now())
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(net.Conn) { go f.run() })
 	return done
@@ -159,7 +162,8 @@ func (s *Server) park(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
 	if watched {
 		defer stop()
 	}
-	timeout := time.NewTimer(s.opts.LongPollTimeout)
+	until := x.allowedUntil()
+	timeout := time.NewTimer(min(s.opts.LongPollTimeout, time.Until(until)))
 	defer timeout.Stop()
 	ask := time.NewTicker(goneInterval)
 	defer ask.Stop()
@@ -182,6 +186,9 @@ func (s *Server) park(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
 					return drop
 				}
 			case <-timeout.C:
+				if !time.Now().Before(until) {
+					return s.fail(x, faultTokenExpired)
+				}
 				return s.answerNothing(x)
 			case <-s.stop:
 				ctx.Response.SetConnectionClose()
@@ -215,7 +222,9 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, x *exchange, c *conn) {
 	if n := len(ctx.Response.Body()); n > prefetchBytes {
 		allowance = time.Duration(n) * time.Second / bodyRateMin
 	}
-	ctx.SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout + allowance))
+	now := time.Now()
+	s.conclude(x, now)
+	ctx.SetWriteDeadline(now.Add(s.opts.WriteTimeout + allowance))
 	// The response is sent after this. The connection knows when it was.
 	c.hold(x.held)
 	x.held = 0
@@ -229,21 +238,23 @@ func (s *Server) serveError(ctx *fasthttp.RequestCtx, err error) {
 	c.serve()
 	ctx.Response.Reset()
 	ctx.Response.SkipBody = ctx.IsHead()
-	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{})
+	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{peer: c}, time.Now())
 	s.fail(x, httpFault(err))
+	s.conclude(x, time.Now())
 	s.free(x)
 }
 
 // serveExpect decides whether a client that asks first may send its body. What
 // is refused by its headers is refused here, before the client sends any.
 func (s *Server) serveExpect(ctx *fasthttp.RequestCtx) int {
-	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{})
+	c := ctx.Conn().(*conn)
+	x := s.newExchange(&ctx.Request, &ctx.Response, connInfo{tls: c.tls, peer: c}, time.Now())
 	defer s.free(x)
-	if f := s.parse(x); f != faultNone {
-		c := ctx.Conn().(*conn)
+	if f := s.parse(x, false); f != faultNone {
 		c.linger.Store(true)
 		c.serve()
 		s.fail(x, f)
+		s.conclude(x, time.Now())
 		return ctx.Response.StatusCode()
 	}
 	return fasthttp.StatusContinue

@@ -53,6 +53,14 @@ const (
 	faultTooManyReaders
 	faultTooManyConnections
 	faultTooManyFromAddress
+	faultUnauthorized
+	faultTokenExpired
+	faultForbidden
+	faultTooManyFailures
+	faultRateLimited
+	faultQuotaReaders
+	faultInvalidAccess
+	faultInvalidTokenLife
 	faultInternal
 	faults
 )
@@ -79,26 +87,21 @@ func Catalogue() []CatalogueEntry {
 	for status := 400; status < 600; status++ {
 		for i := range catalogue {
 			if catalogue[i].Status == status {
-				list = append(list, catalogue[i].CatalogueEntry)
+				list = append(list, catalogue[i])
 			}
 		}
 	}
 	return list
 }
 
-type refusal struct {
-	CatalogueEntry
-	body []byte
-}
-
 var catalogue = buildCatalogue()
 
-func buildCatalogue() (c [faults]refusal) {
+func buildCatalogue() (c [faults]CatalogueEntry) {
 	engine := func(code stream.Code, status int, message string) {
-		c[code].CatalogueEntry = CatalogueEntry{Code: code.String(), Status: status, Message: message}
+		c[code] = CatalogueEntry{Code: code.String(), Status: status, Message: message}
 	}
 	own := func(f fault, status int, code, message string) {
-		c[f].CatalogueEntry = CatalogueEntry{Code: code, Status: status, Message: message}
+		c[f] = CatalogueEntry{Code: code, Status: status, Message: message}
 	}
 
 	engine(stream.NotFound, 404, "there is no such stream")
@@ -159,7 +162,7 @@ func buildCatalogue() (c [faults]refusal) {
 	own(faultTTLAndExpiresAt, 400, "ttl_and_expires_at", "Stream-TTL and Stream-Expires-At exclude each other")
 	own(faultInvalidRetention, 400, "invalid_retention", "Stream-Retention-Age or Stream-Retention-Bytes is not a number from 1 to 2^53-1 in plain digits")
 	own(faultNothingToChange, 400, "nothing_to_change", "a change names a retention, a lifetime or a place to trim to")
-	own(faultUnexpectedBody, 400, "unexpected_body", "a change has no body")
+	own(faultUnexpectedBody, 400, "unexpected_body", "the request is one without a body")
 	own(faultIncompleteProducer, 400, "incomplete_producer", "Producer-Id, Producer-Epoch and Producer-Seq go together")
 	own(faultInvalidProducer, 400, "invalid_producer", "the producer's id is empty or too long, or its epoch or sequence not a number up to 2^53-1")
 	own(faultInvalidStreamSeq, 400, "invalid_stream_seq", "Stream-Seq is empty or too long")
@@ -170,23 +173,34 @@ func buildCatalogue() (c [faults]refusal) {
 	own(faultTooManyReaders, 503, "too_many_readers", "as many live readers are connected as there may be")
 	own(faultTooManyConnections, 503, "too_many_connections", "as many connections are open as there may be")
 	own(faultTooManyFromAddress, 429, "too_many_from_address", "as many connections or live readers come from this address as may")
+	own(faultUnauthorized, 401, "unauthorized", "the request has no credentials that are good here")
+	own(faultTokenExpired, 401, "token_expired", "the token was good and has expired")
+	own(faultForbidden, 403, "forbidden", "the credentials are not for that")
+	own(faultTooManyFailures, 429, "too_many_failures", "too many requests from this address had credentials that are not good")
+	own(faultRateLimited, 429, "rate_limited", "more was asked for in a second than may be")
+	own(faultQuotaReaders, 429, "quota_readers", "the project has as many live readers as it may")
+	own(faultInvalidAccess, 400, "invalid_access", "Stream-Access is not public-read")
+	own(faultInvalidTokenLife, 400, "invalid_token_life", "Token-Life is not a number of seconds from 1 to what the server allows")
 	own(faultInternal, 500, "internal", "the server has a fault of its own, which it has logged")
 
 	for i := range c {
 		e := &c[i]
-		e.Retry = e.Status == 503 || fault(i) == faultTooManyFromAddress
-		e.body = envelope(e.Code, e.Message)
+		e.Retry = e.Status == 503 || e.Status == 429 && fault(i) != fault(stream.TooManyProducers)
+		if strings.ContainsAny(e.Code+e.Message, "\"\\\n") {
+			panic(fmt.Sprintf("server: error text %q %q does not fit its envelope", e.Code, e.Message))
+		}
 	}
 	return c
 }
 
-// envelope is the body of every error. Codes and messages hold nothing that
-// JSON would escape.
-func envelope(code, message string) []byte {
-	if strings.ContainsAny(code+message, "\"\\\n") {
-		panic(fmt.Sprintf("server: error text %q %q does not fit its envelope", code, message))
-	}
-	return fmt.Appendf(nil, `{"error":{"code":"%s","message":"%s"}}`, code, message)
+// appendEnvelope appends the body of every error. Codes, messages and ids hold
+// nothing that JSON would escape.
+func appendEnvelope(dst []byte, code, message, detail string, id []byte) []byte {
+	dst = append(append(dst, `{"error":{"code":"`...), code...)
+	dst = append(append(dst, `","message":"`...), message...)
+	dst = append(dst, detail...)
+	dst = append(append(dst, `","request_id":"`...), id...)
+	return append(dst, `"}}`...)
 }
 
 // fail answers with a refusal.
@@ -195,32 +209,50 @@ func (s *Server) fail(x *exchange, f fault) outcome {
 	if r.Status == 0 {
 		panic(fmt.Sprintf("server: fault %d has no entry in the catalogue", f))
 	}
+	if x.anonymous && fault(stream.NotFound) == f {
+		// Nobody learns without credentials what there is.
+		f = faultUnauthorized
+		r = &catalogue[f]
+	}
+	x.fault = f
 	s.begin(x, r.Status)
 	x.resp.Header.SetContentTypeBytes(valueJSON)
-	x.set(nameCacheControl, valueNoStore)
+	if s.opts.Auth == nil {
+		x.set(nameCacheControl, valueNoStore)
+	}
 	if r.Retry {
-		x.set(nameRetryAfter, valueSecond)
+		x.setInt(nameRetryAfter, max(1, x.retryAfter))
 	}
 	switch f {
 	case faultMethod:
-		x.set(nameAllow, allowMethods)
+		x.set(nameAllow, allowOf(x.head.route))
 	case faultVersion, faultIncompleteBody, faultBadRequest:
 		x.resp.SetConnectionClose() // where the next request would begin is not known
+	case faultUnauthorized, faultTokenExpired, faultForbidden:
+		x.set(nameChallenge, challenges[f])
 	case faultInternal:
 		s.internalErrors.Add(1)
 	case faultDataCorrupt:
 		s.corruptReads.Add(1)
 	}
-	body := r.body
+	detail := ""
 	if f == faultInvalidJSON && x.jsonErr != nil {
 		// The reason names a place and what is wrong there, never the bytes.
 		var at *jsonmode.SyntaxError
 		if errors.As(x.jsonErr, &at) {
-			body = envelope(r.Code, fmt.Sprintf("%s: %s at byte %d", r.Message, at.Reason, at.Offset))
+			detail = fmt.Sprintf(": %s at byte %d", at.Reason, at.Offset)
 		}
 	}
-	x.resp.SetBodyRaw(body)
+	x.scratch = appendEnvelope(x.scratch[:0], r.Code, r.Message, detail, s.identify(x))
+	x.resp.SetBody(x.scratch) // a copy, as the exchange may be freed before it is sent
 	return done
+}
+
+// challenges say which kind of credentials is good (RFC 6750 section 3).
+var challenges = map[fault][]byte{
+	faultUnauthorized: []byte(`Bearer realm="tailrace"`),
+	faultTokenExpired: []byte(`Bearer realm="tailrace", error="invalid_token", error_description="the token has expired"`),
+	faultForbidden:    []byte(`Bearer realm="tailrace", error="insufficient_scope"`),
 }
 
 // refuse answers with a refusal of the engine, and the headers that tell the

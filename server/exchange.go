@@ -1,11 +1,14 @@
 package server
 
 import (
+	"net/netip"
+	"time"
 	"unsafe"
 
 	"github.com/valyala/fasthttp"
 
 	"tailrace/engine"
+	"tailrace/internal/auth"
 	"tailrace/internal/stream"
 )
 
@@ -18,8 +21,23 @@ type exchange struct {
 	resp *fasthttp.Response
 	conn connInfo
 
-	parsed bool
+	began  time.Time
+	parsed bool // all but the body
+	known  bool // who asks
 	head   head
+
+	requestID []byte
+	tenant    *tenant     // nil: the project is not configured, or not known yet
+	grant     *auth.Grant // nil without authentication or credentials
+	byURL     bool        // the credentials came in the query or a cookie
+	anonymous bool        // there are none: only public streams are there
+	paced     bool        // the bytes were taken from what may come in a second
+
+	fault      fault             // that was answered
+	retryAfter int64             // seconds, 0 = 1
+	addr       func() netip.Addr // see clientAddr
+	counted    bool
+	timing     *timing // nil: not asked for
 
 	// body is all of the request's body if bodyRead; it is in bodyBuf.
 	body     []byte
@@ -52,15 +70,21 @@ type exchange struct {
 
 // connInfo is what a handler knows of the connection.
 type connInfo struct {
-	tls bool
+	tls  bool
+	peer remote
 }
 
-func (s *Server) newExchange(req *fasthttp.Request, resp *fasthttp.Response, c connInfo) *exchange {
+// remote is where a connection comes from. It is asked for rarely, and that may
+// take a system call.
+type remote interface{ PeerAddr() netip.Addr }
+
+func (s *Server) newExchange(req *fasthttp.Request, resp *fasthttp.Response, c connInfo, now time.Time) *exchange {
 	x, _ := s.exchanges.Get().(*exchange)
 	if x == nil {
-		x = &exchange{scratch: make([]byte, 0, 128)}
+		x = &exchange{scratch: make([]byte, 0, 128), requestID: make([]byte, 0, 16)}
 	}
-	x.req, x.resp, x.conn = req, resp, c
+	x.req, x.resp, x.conn, x.began = req, resp, c, now
+	s.meters.inFlight.Add(1)
 	return x
 }
 
@@ -69,9 +93,12 @@ func (s *Server) newExchange(req *fasthttp.Request, resp *fasthttp.Response, c c
 func (s *Server) free(x *exchange) {
 	s.bodies.release(x.reserved)
 	s.responses.release(x.held)
+	s.meters.inFlight.Add(-1)
 	name, source, body, flat, scratch := keep(x.nameBuf), keep(x.sourceBuf), keep(x.bodyBuf), keep(x.flatBuf), keep(x.scratch)
+	id, addr := x.requestID[:0], x.addr
 	*x = exchange{} // alone, this is cleared in place
 	x.nameBuf, x.sourceBuf, x.bodyBuf, x.flatBuf, x.scratch = name, source, body, flat, scratch
+	x.requestID, x.addr = id, addr
 	s.exchanges.Put(x)
 }
 

@@ -13,6 +13,8 @@ import (
 // Read by a deadline in the past.
 type follower struct {
 	conn  *conn
+	head  []byte    // of the response, until it is sent
+	until time.Time // that its token is good
 	woken atomic.Bool
 	reading
 }
@@ -36,13 +38,13 @@ func (f *follower) run() {
 	defer f.conn.Close()
 	f.conn.tuneLive()
 	if !f.server.readers.add(f) {
-		f.finish(f.appendHead(nil, f.shape, time.Now()))
+		f.finish(f.head)
 		return
 	}
 	defer f.server.readers.remove(f)
 	defer func() {
 		if v := recover(); v != nil {
-			f.server.panicked(v)
+			f.server.panicked(v, nil)
 			f.server.internalErrors.Add(1)
 		}
 	}()
@@ -56,9 +58,10 @@ func (f *follower) run() {
 func (f *follower) follow() {
 	s := f.server
 	now := time.Now()
-	end := now.Add(s.liveTime())
+	end := earlier(now.Add(s.liveTime()), f.until)
 	comment := now.Add(s.commentIn())
-	out := f.appendHead(takeBuffer(), f.shape, now)
+	out := f.head
+	f.head = nil
 	defer f.release()
 	for {
 		// Cleared before the stream is read: what happens after the read
@@ -78,6 +81,9 @@ func (f *follower) follow() {
 			s.drops.of(state.reason(), f.path)
 			return
 		case state == feedEnd, s.stopped(), !time.Now().Before(end):
+			if state != feedEnd && end.Equal(f.until) && !time.Now().Before(end) {
+				out = appendExpired(out, f.shape, f.from)
+			}
 			f.finish(out)
 			return
 		case !f.write(out):

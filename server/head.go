@@ -5,7 +5,11 @@ import "tailrace/internal/stream"
 // stat looks at a stream without using it. The query of a HEAD means nothing:
 // it asks about the stream, not about a read.
 func (s *Server) stat(x *exchange) outcome {
-	info, t := s.engine.Head(view(x.head.name))
+	head := s.engine.Head
+	if x.anonymous {
+		head = s.engine.HeadPublic
+	}
+	info, t := head(view(x.head.name))
 	x.info = info
 	return s.settle(x, t, stepHead)
 }
@@ -17,8 +21,11 @@ func (s *Server) headed(x *exchange) outcome {
 	}
 	info := &x.info
 	s.begin(x, 200)
-	x.set(nameCacheControl, valueNoStore)
+	s.setCaching(x, valueNoStore)
 	x.resp.Header.SetContentType(info.ContentType)
+	if info.Public {
+		x.set(nameAccess, valuePublicRead)
+	}
 	x.setTail(info.Tail, info.Closed)
 	x.setStart(info.Start)
 	if info.TTL != stream.NoTTL {

@@ -29,13 +29,20 @@ var (
 	nameProducerExpected = []byte("Producer-Expected-Seq")
 	nameProducerReceived = []byte("Producer-Received-Seq")
 
-	nameNosniff       = []byte("X-Content-Type-Options")
-	nameResource      = []byte("Cross-Origin-Resource-Policy")
-	nameAllowOrigin   = []byte("Access-Control-Allow-Origin")
-	nameExposeHeaders = []byte("Access-Control-Expose-Headers")
-	nameAllowMethods  = []byte("Access-Control-Allow-Methods")
-	nameAllowHeaders  = []byte("Access-Control-Allow-Headers")
-	nameMaxAge        = []byte("Access-Control-Max-Age")
+	nameRequestID        = []byte("X-Request-Id")
+	nameReferrer         = []byte("Referrer-Policy")
+	nameChallenge        = []byte("WWW-Authenticate")
+	nameAccess           = []byte("Stream-Access")
+	nameAllowCredentials = []byte("Access-Control-Allow-Credentials")
+	nameServerTiming     = []byte("Server-Timing")
+	nameSetCookie        = []byte("Set-Cookie")
+	nameNosniff          = []byte("X-Content-Type-Options")
+	nameResource         = []byte("Cross-Origin-Resource-Policy")
+	nameAllowOrigin      = []byte("Access-Control-Allow-Origin")
+	nameExposeHeaders    = []byte("Access-Control-Expose-Headers")
+	nameAllowMethods     = []byte("Access-Control-Allow-Methods")
+	nameAllowHeaders     = []byte("Access-Control-Allow-Headers")
+	nameMaxAge           = []byte("Access-Control-Max-Age")
 )
 
 // Values that never change, and the name of a request header that is looked up.
@@ -50,10 +57,16 @@ var (
 	valueCrossOrigin = []byte("cross-origin")
 	valueAnyOrigin   = []byte("*")
 	valueJSON        = []byte("application/json")
-	valueSecond      = []byte("1")
 	valueCodings     = []byte("Accept-Encoding")
-	valueGzip        = []byte("gzip")
-	valueZstd        = []byte("zstd")
+	valueOrigin      = []byte("Origin")
+	valuePrivate     = []byte("private, no-store")
+	valueNoTransform = []byte("no-cache, no-transform")
+	valueNoReferrer  = []byte("no-referrer")
+	valuePublicRead  = []byte("public-read")
+
+	valueCodingsOrigin = []byte("Accept-Encoding, Origin")
+	valueGzip          = []byte("gzip")
+	valueZstd          = []byte("zstd")
 )
 
 // begin starts a response with what every response carries, and what every
@@ -62,12 +75,32 @@ func (s *Server) begin(x *exchange, status int) {
 	x.resp.SetStatusCode(status)
 	x.set(nameNosniff, valueNosniff)
 	x.set(nameResource, valueCrossOrigin)
-	if !s.opts.DisableCORS {
-		x.set(nameAllowOrigin, valueAnyOrigin)
-		x.set(nameExposeHeaders, exposeHeaders)
-	}
-	if x.head.method == methodGet && x.live.mode == modeCatchUp {
+	x.set(nameRequestID, s.identify(x))
+	byOrigin := s.setCORS(x)
+	coded := x.head.method == methodGet && x.live.mode == modeCatchUp
+	switch {
+	case byOrigin && coded:
+		x.set(nameVary, valueCodingsOrigin)
+	case byOrigin:
+		x.set(nameVary, valueOrigin)
+	case coded:
 		x.set(nameVary, valueCodings)
+	}
+	if s.opts.Auth != nil {
+		// An answer to a token is for nobody else, unless it is of a public stream
+		// and says so by a header of its own.
+		x.set(nameCacheControl, valuePrivate)
+		if x.byURL {
+			x.set(nameReferrer, valueNoReferrer)
+		}
+	}
+}
+
+// setCaching says how the answer may be kept, which with authentication is said
+// already for all but public streams.
+func (s *Server) setCaching(x *exchange, value []byte) {
+	if s.opts.Auth == nil || x.isPublic() {
+		x.set(nameCacheControl, value)
 	}
 }
 

@@ -203,7 +203,7 @@ func await[T any](t testing.TB, what string, c <-chan T) T {
 // bareExchange is an exchange without a connection.
 func bareExchange(s *Server) (*exchange, *fasthttp.Response) {
 	var resp fasthttp.Response
-	return s.newExchange(&fasthttp.Request{}, &resp, connInfo{}), &resp
+	return s.newExchange(&fasthttp.Request{}, &resp, connInfo{}, time.Now()), &resp
 }
 
 // errNoSpace is what a full disk says.

@@ -22,7 +22,7 @@ type listener struct {
 
 	// refusing bounds the goroutines that tell clients there is no room.
 	refusing chan struct{}
-	cors     bool
+	server   *Server
 
 	closeOnce sync.Once
 	closeErr  error
@@ -52,7 +52,7 @@ const refusingMax = 64
 func (s *Server) newListener(ln net.Listener) *listener {
 	return &listener{
 		Listener: ln, conns: &s.conns, stop: s.stop, logger: s.opts.Logger,
-		refusing: make(chan struct{}, refusingMax), cors: !s.opts.DisableCORS,
+		refusing: make(chan struct{}, refusingMax), server: s,
 	}
 }
 
@@ -123,7 +123,7 @@ func (l *listener) refuse(c net.Conn, f fault) {
 		if c.SetDeadline(time.Now().Add(lingerTime)) != nil {
 			return
 		}
-		if _, err := c.Write(noRoom(f, l.cors)); err != nil {
+		if _, err := c.Write(l.server.noRoom(f)); err != nil {
 			return
 		}
 		(&conn{Conn: c, owner: l.conns}).drain()
@@ -131,14 +131,15 @@ func (l *listener) refuse(c net.Conn, f fault) {
 }
 
 // noRoom is the whole response to a connection too many.
-func noRoom(f fault, cors bool) []byte {
-	r := &catalogue[f]
-	b := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n"+
+func (s *Server) noRoom(f fault) []byte {
+	r, id := &catalogue[f], s.ids.append(nil)
+	body := appendEnvelope(nil, r.Code, r.Message, "", id)
+	b := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nX-Request-Id: %s\r\n"+
 		"Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\n"+
 		"X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: cross-origin\r\n",
-		r.Status, fasthttp.StatusMessage(r.Status), valueJSON, len(r.body))
-	if cors {
+		r.Status, fasthttp.StatusMessage(r.Status), valueJSON, len(body), id)
+	if s.arranged.Load().origins.any {
 		b = append(b, "Access-Control-Allow-Origin: *\r\n"...)
 	}
-	return append(append(b, "\r\n"...), r.body...)
+	return append(append(b, "\r\n"...), body...)
 }

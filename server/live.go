@@ -27,7 +27,7 @@ type readers struct {
 }
 
 // admit takes a place for a reader, or says why there is none.
-func (r *readers) admit(p *peer) fault {
+func (r *readers) admit(p *peer, t *tenant) fault {
 	if r.count.Add(1) > r.max {
 		r.count.Add(-1)
 		return faultTooManyReaders
@@ -36,11 +36,17 @@ func (r *readers) admit(p *peer) fault {
 		r.count.Add(-1)
 		return faultTooManyFromAddress
 	}
+	if !t.follow() {
+		p.unfollow()
+		r.count.Add(-1)
+		return faultQuotaReaders
+	}
 	return faultNone
 }
 
 // leave gives the place back.
-func (r *readers) leave(p *peer) {
+func (r *readers) leave(p *peer, t *tenant) {
+	t.unfollow()
 	p.unfollow()
 	r.count.Add(-1)
 }

@@ -26,7 +26,7 @@ func (lc *loopConn) refuse(f fault) {
 	d := lc.driver
 	t := d.take()
 	t.req.Reset()
-	t.exchange = d.server.newExchange(&t.req, &t.resp, connInfo{})
+	t.exchange = d.server.newExchange(&t.req, &t.resp, connInfo{peer: lc.Conn}, d.loop.Now())
 	d.server.fail(t.exchange, f)
 	t.done, t.last = true, true
 	lc.add(t)

@@ -122,6 +122,7 @@ func (lc *loopConn) answer() {
 			lc.phase = loopEnding
 		}
 		last := t.last
+		d.server.conclude(t.exchange, d.answerTime())
 		if body := out.add(t); body != nil {
 			lc.write(out.bytes, body)
 			out.bytes = out.bytes[:0]
@@ -247,7 +248,12 @@ func (lc *loopConn) handOver() {
 func (lc *loopConn) wait(t *turn) {
 	s := lc.driver.server
 	t.live = false
-	f := s.readers.admit(lc.driver.peerOf(lc.Conn))
+	// All who follow a stream are those of one tenant, whatever is configured
+	// meanwhile, so that each gives back what it has taken.
+	if a := lc.driver.audiences[t.exchange.live.id]; a != nil {
+		t.exchange.tenant = a.feed.tenant
+	}
+	f := s.readers.admit(lc.driver.peerOf(lc.Conn), t.exchange.tenant)
 	switch {
 	case f != faultNone:
 		t.done = true

@@ -49,6 +49,7 @@ type loopDriver struct {
 	windowEnd time.Time
 	turns     int       // of members in this window
 	clockAt   time.Time // of the engine, in this pass
+	answerAt  time.Time // when the answers after a commit are made; zero before it
 	begun     time.Time
 
 	peers    []*peer // by the slots of connections
@@ -150,6 +151,7 @@ func (d *loopDriver) ended() {
 func (d *loopDriver) PassBegin() {
 	d.server.engine.Cork()
 	d.corked = true
+	d.answerAt = time.Time{}
 	if n := min(len(d.retired), turnsKept-len(d.conns)); n > 0 {
 		d.conns = append(d.conns, d.retired[:n]...)
 	}
@@ -162,6 +164,7 @@ func (d *loopDriver) PassBegin() {
 func (d *loopDriver) PassEnd() bool {
 	kept := d.commit()
 	if kept {
+		d.answerAt = time.Now()
 		if len(d.waiting) > 0 {
 			d.resumeReady()
 		}
@@ -252,6 +255,14 @@ func (d *loopDriver) setPeer(c *evloop.Conn, p *peer) {
 		d.peers = append(d.peers, nil)
 	}
 	d.peers[at] = p
+}
+
+// answerTime is when an answer is made.
+func (d *loopDriver) answerTime() time.Time {
+	if d.answerAt.IsZero() {
+		return time.Now()
+	}
+	return d.answerAt // many are made after a commit, at once
 }
 
 func (d *loopDriver) peerOf(c *evloop.Conn) *peer {

@@ -15,6 +15,11 @@ func (r *loopReader) hurry() {
 // finish ends the response the way that says it is complete.
 func (r *loopReader) finish() { r.last(&frame{bytes: appendEnd(nil, r.shape), kept: true}) }
 
+// expire ends the response of a reader whose token has expired, and tells it so.
+func (r *loopReader) expire() {
+	r.last(&frame{bytes: appendEnd(appendExpired(nil, r.shape, r.from), r.shape), kept: true})
+}
+
 // last writes the last bytes of the response, and ends the connection.
 func (r *loopReader) last(f *frame) {
 	d := r.audience.driver
@@ -74,6 +79,6 @@ func (r *loopReader) leave() {
 	r.unpin()
 	r.audience.remove(r.at)
 	d := r.audience.driver
-	d.server.readers.leave(d.peerOf(r.Conn))
+	d.server.readers.leave(d.peerOf(r.Conn), r.audience.feed.tenant)
 	r.ending = true
 }

@@ -42,7 +42,7 @@ func (l *load) run(d *loopDriver, g *reading) {
 	state := feedBroken
 	defer func() {
 		if v := recover(); v != nil {
-			d.server.panicked(v)
+			d.server.panicked(v, nil)
 			d.server.internalErrors.Add(1)
 			f, state = nil, feedBroken
 			g.release()

@@ -84,7 +84,7 @@ func (d *loopDriver) deliver() {
 		a := d.line[0]
 		d.line[0] = nil
 		d.line = d.line[1:]
-		left -= d.turn(a, left, until)
+		left -= d.visit(a, left, until)
 	}
 	for i, a := range d.touched {
 		if a.touched = false; !a.inRound {
@@ -104,15 +104,15 @@ func (d *loopDriver) deliver() {
 	}
 }
 
-// turn gives an audience its turn, and tells how many members were served.
-func (d *loopDriver) turn(a *audience, most int, until time.Time) int {
+// visit gives an audience its turn, and tells how many members were served.
+func (d *loopDriver) visit(a *audience, most int, until time.Time) int {
 	now := d.loop.Now()
 	if a.closed || a.gated || !a.inRound && !a.news.Load() {
 		a.queued = false
 		return 0
 	}
 	if !a.inRound {
-		if a.window == d.window && d.turns >= freeTurns || now.Before(a.rest) {
+		if a.window == d.window && d.turns >= freeTurns || now.Before(a.notBefore) {
 			d.resting = append(d.resting, a)
 			return 0
 		}
@@ -129,7 +129,7 @@ func (d *loopDriver) turn(a *audience, most int, until time.Time) int {
 	if over && turns < len(a.members) {
 		// It took several passes. As much time belongs to the others.
 		end := time.Now()
-		a.rest = end.Add(end.Sub(a.began))
+		a.notBefore = end.Add(end.Sub(a.began))
 	}
 	return turns
 }

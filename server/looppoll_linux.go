@@ -18,8 +18,8 @@ type parkedPoll struct {
 // Longer ones take their place in the budget for bodies.
 const parkedBytesFree = 1 << 10
 
-// held is what the poll has taken of that budget.
-func (p *parkedPoll) held() int64 {
+// bodyBytes is what the poll has taken of that budget.
+func (p *parkedPoll) bodyBytes() int64 {
 	if len(p.raw) <= parkedBytesFree {
 		return 0
 	}
@@ -29,9 +29,10 @@ func (p *parkedPoll) held() int64 {
 // park has a long-poll wait. All before it is answered.
 func (lc *loopConn) park(t *turn) {
 	d, x := lc.driver, t.exchange
+	until := x.allowedUntil()
 	p := &parkedPoll{conn: lc, from: x.live.from, raw: t.raw}
-	if !d.server.bodies.reserve(p.held()) {
-		d.server.readers.leave(d.peerOf(lc.Conn))
+	if !d.server.bodies.reserve(p.bodyBytes()) {
+		d.server.readers.leave(d.peerOf(lc.Conn), x.tenant)
 		t.done = true
 		d.server.fail(x, faultOverloaded)
 		lc.answer()
@@ -52,7 +53,7 @@ func (lc *loopConn) park(t *turn) {
 		lc.unpark(true)
 		return
 	}
-	lc.SetDeadline(d.loop.Now().Add(d.server.opts.LongPollTimeout))
+	lc.SetDeadline(earlier(d.loop.Now().Add(d.server.opts.LongPollTimeout), until))
 	a.refresh()
 	p.hear()
 	a.refreshed()
@@ -82,14 +83,16 @@ func (lc *loopConn) unpark(over bool) {
 	if _, _, ok := d.parse(t, p.raw); !ok {
 		panic("server: a request that was parsed cannot be parsed")
 	}
-	x := d.server.newExchange(&t.req, &t.resp, connInfo{})
+	x := d.server.newExchange(&t.req, &t.resp, connInfo{peer: lc.Conn}, d.loop.Now())
 	x.bodyRead = true
 	t.exchange, t.raw, t.polls, t.last = x, p.raw, true, t.req.Header.ConnectionClose()
 	lc.add(t)
 	func() {
 		defer d.contain(t)
-		if d.server.parse(x) != faultNone {
-			panic("server: a request that was in order is not")
+		if f := d.server.parse(x, false); f != faultNone {
+			// Its token has expired or is no longer good; nothing else changes.
+			d.follow(t, d.server.fail(x, f))
+			return
 		}
 		x.parsed = true
 		x.live.id, x.live.from = p.audience.feed.id, p.from
@@ -118,9 +121,9 @@ func (lc *loopConn) unpark(over bool) {
 func (lc *loopConn) leave() {
 	if p := lc.parked; p != nil {
 		lc.parked = nil
-		lc.driver.server.bodies.release(p.held())
+		lc.driver.server.bodies.release(p.bodyBytes())
 		p.audience.remove(p.at)
-		lc.driver.server.readers.leave(lc.driver.peerOf(lc.Conn))
+		lc.driver.server.readers.leave(lc.driver.peerOf(lc.Conn), p.audience.feed.tenant)
 	}
 }
 

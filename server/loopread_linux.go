@@ -39,7 +39,7 @@ func (lc *loopConn) next() bool {
 		lc.need = size
 		return false
 	}
-	x := d.server.newExchange(&t.req, &t.resp, connInfo{})
+	x := d.server.newExchange(&t.req, &t.resp, connInfo{peer: lc.Conn}, d.loop.Now())
 	t.exchange = x
 	x.body, x.bodyRead = in[head:size], true
 	h := &t.req.Header

@@ -24,7 +24,7 @@ type loopReader struct {
 	frame    *frame // of which the kernel has taken a part
 	unsent   int    // of it, when the time for taking more began
 	comments time.Duration
-	ends     time.Duration // both on the clock of the driver
+	ends     time.Duration // both on the clock of the driver; negative: its token expires then
 }
 
 // follow makes the connection of a turn one of an SSE reader. All before it is
@@ -34,6 +34,8 @@ func (lc *loopConn) follow(t *turn) {
 	now := d.loop.Now()
 	r := &loopReader{Conn: lc.Conn, place: s.newPlace(x)}
 	a := d.audience(x)
+	head := s.beginStream(x, a.feed, takeBuffer(), r.shape, now)
+	until := x.allowedUntil()
 	r.audience = a
 	a.add(r)
 	lc.Owner = r
@@ -42,20 +44,22 @@ func (lc *loopConn) follow(t *turn) {
 	d.give(t)
 	r.comments = d.since(now.Add(s.commentIn()))
 	r.ends = d.since(now.Add(s.liveTime()))
+	if at := d.since(until); at < r.ends {
+		r.ends = -max(1, at)
+	}
 	r.SetSendBuffer(liveSendBuffer)
 	r.Consume(len(r.In()))
 	r.Resume()
-	r.begin(now)
+	r.begin(head)
 }
 
 // begin sends the head, and with it the first event.
-func (r *loopReader) begin(now time.Time) {
+func (r *loopReader) begin(head []byte) {
 	a := r.audience
 	if a.feed.server.engine.Err() != nil {
 		r.drop(dropFailed)
 		return
 	}
-	head := a.feed.appendHead(takeBuffer(), r.shape, now)
 	a.refresh()
 	f, state := a.frame(&r.place)
 	a.refreshed()
@@ -206,7 +210,7 @@ func (r *loopReader) unpin() {
 
 // arm sets the deadline of a reader that is not stalled.
 func (r *loopReader) arm() {
-	r.SetDeadline(r.audience.driver.begun.Add(min(r.comments, r.ends)))
+	r.SetDeadline(r.audience.driver.begun.Add(min(r.comments, max(r.ends, -r.ends))))
 }
 
 // expired implements owner.
@@ -220,7 +224,10 @@ func (r *loopReader) expired() {
 	case r.stalled:
 		r.drop(dropSlow)
 		return
-	case now >= r.ends:
+	case r.ends < 0 && now >= -r.ends:
+		r.expire()
+		return
+	case r.ends >= 0 && now >= r.ends:
 		r.finish()
 		return
 	case now >= r.comments:

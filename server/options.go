@@ -5,7 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"tailrace/internal/auth"
 )
 
 // Options configures a server. The zero value works.
@@ -81,6 +86,20 @@ type Options struct {
 	// sets them.
 	TrustForwarded bool
 
+	// Auth decides who may do what; nil = anybody may do everything. It is to know
+	// the projects of Settings.
+	Auth *auth.Guard
+
+	// Admin answers what a project is asked about at /v1/admin/ by who has the scope
+	// for that. It may block. nil = there is no such route, as without Auth.
+	Admin func(project string) http.Handler
+
+	// Settings are what Configure changes later.
+	Settings Settings
+
+	// Metrics gets the server's series; default a set that nobody sees.
+	Metrics *metrics.Set
+
 	// DisableCORS leaves out every header that lets pages of other origins
 	// use the server.
 	DisableCORS bool
@@ -107,6 +126,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.ConnsMax, 20_000)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.NewSet()
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Uint64

@@ -46,12 +46,14 @@ const (
 	stepHead                   // answer a HEAD
 	stepRead                   // answer a read, or wait at the tail
 	stepPoll                   // answer a long-poll that waited, if there is news
+	stepAdmin                  // answer what is administered
 )
 
 // settle goes on with a step as soon as the ticket allows it: now, or as what
 // the driver does with an outcome.
 func (s *Server) settle(x *exchange, t engine.Ticket, next step) outcome {
 	x.ticket = t
+	x.spent(phaseLock)
 	if !t.Ready() {
 		return outcome{kind: kindWait, step: next}
 	}
@@ -61,6 +63,7 @@ func (s *Server) settle(x *exchange, t engine.Ticket, next step) outcome {
 // resume is the second half of handle: the exchange's ticket is ready.
 func (s *Server) resume(x *exchange, next step) outcome {
 	t := &x.ticket
+	x.spent(phaseLog)
 	switch {
 	case t.Err() != nil, !t.Retry && t.Code == stream.Failed:
 		return drop

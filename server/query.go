@@ -42,6 +42,7 @@ const (
 	paramLive
 	paramCursor
 	paramIDs
+	paramToken // see authorize
 	params
 )
 
@@ -113,6 +114,8 @@ func paramOf(key []byte) (int, bool) {
 		return paramCursor, true
 	case "ids":
 		return paramIDs, true
+	case "token":
+		return paramToken, true
 	}
 	return 0, false
 }

@@ -20,7 +20,7 @@ var valueShared = []byte("public, max-age=60, stale-while-revalidate=300")
 // get reads a stream. A live reader who is not behind gets its answer later.
 func (s *Server) get(x *exchange) outcome {
 	q := &x.live.query
-	r := engine.ReadRequest{Path: view(x.head.name), From: q.from, Earliest: q.earliest, Touch: true, Stored: x.codings.stored()}
+	r := engine.ReadRequest{Path: view(x.head.name), From: q.from, Earliest: q.earliest, PublicOnly: x.anonymous, Touch: true, Stored: x.codings.stored()}
 	if q.mode == modeSSE {
 		// Only whether the stream can be read from there: the events are read when
 		// somebody can take them.
@@ -39,11 +39,15 @@ func (s *Server) ask(x *exchange, r engine.ReadRequest, next step) outcome {
 // load asks again for what is not in memory. It may wait for the disk, so only
 // a driver that may wait calls it.
 func (s *Server) load(x *exchange, next step) outcome {
-	if next == stepCreate {
+	switch next {
+	case stepAdmin:
+		return s.administer(x)
+	case stepCreate:
 		return s.settle(x, s.engine.CreateCold(&x.create), next)
 	}
 	result, t := s.readCold(x.asked)
 	x.loaded, x.result = true, result
+	x.spent(phaseRead)
 	return s.settle(x, t, next)
 }
 
@@ -98,7 +102,7 @@ func (s *Server) answerRead(x *exchange) outcome {
 	if tag != nil {
 		x.set(nameETag, tag)
 	}
-	x.setCaching(q, r)
+	s.setReadCaching(x)
 	x.setTail(r.Next, r.AtEnd)
 	x.setStart(r.Start)
 	if r.UpToDate {
@@ -119,7 +123,7 @@ func (s *Server) answerRead(x *exchange) outcome {
 func (s *Server) answerNothing(x *exchange) outcome {
 	q, r := &x.live.query, &x.result
 	s.begin(x, 204)
-	x.set(nameCacheControl, valueNoStore)
+	s.setCaching(x, valueNoStore)
 	x.setTail(r.Next, r.AtEnd)
 	x.setStart(r.Start)
 	x.set(nameUpToDate, valueTrue)
@@ -129,13 +133,14 @@ func (s *Server) answerNothing(x *exchange) outcome {
 	return done
 }
 
-// setCaching says how long the read may be kept: never longer than the stream
+// setReadCaching says how long the read may be kept: never longer than the stream
 // lives or keeps what was read, and not at all if it was relative to the tail.
 //
 // Where a stream begins that drops its front is asked for anew each time. Who got
 // an old beginning from a cache would go on from its end, be told that this is
 // trimmed, begin anew, and get the same again.
-func (x *exchange) setCaching(q *query, r *engine.ReadResult) {
+func (s *Server) setReadCaching(x *exchange) {
+	q, r := &x.live.query, &x.result
 	life := r.ExpiresIn
 	if keep := r.KeepAge; keep > 0 && keep < int64((freshFor+staleFor)/time.Second) {
 		if age := time.Duration(keep) * time.Second; life < 0 || age < life {
@@ -144,13 +149,13 @@ func (x *exchange) setCaching(q *query, r *engine.ReadResult) {
 	}
 	switch {
 	case q.now, life >= 0 && life < time.Second:
-		x.set(nameCacheControl, valueNoStore)
+		s.setCaching(x, valueNoStore)
 		return
 	case q.earliest && (r.Start > 0 || r.KeepAge > 0 || r.KeepBytes > 0):
-		x.set(nameCacheControl, valueNoCache)
+		s.setCaching(x, valueNoCache)
 		return
 	case life < 0, life >= freshFor+staleFor:
-		x.set(nameCacheControl, valueShared)
+		s.setCaching(x, valueShared)
 		return
 	}
 	fresh := min(life, freshFor)
@@ -161,7 +166,7 @@ func (x *exchange) setCaching(q *query, r *engine.ReadResult) {
 		b = strconv.AppendInt(b, int64(stale), 10)
 	}
 	x.scratch = b
-	x.set(nameCacheControl, b)
+	s.setCaching(x, b)
 }
 
 func (x *exchange) setCursor(s *Server, q *query) {

@@ -182,7 +182,8 @@ func TestCachesForgetBeforeTheStreamDoes(t *testing.T) {
 		0:                       "no-store",
 	} {
 		x, resp := bareExchange(s)
-		x.setCaching(&query{}, &engine.ReadResult{ExpiresIn: life})
+		x.result.ExpiresIn = life
+		s.setReadCaching(x)
 		if got := string(resp.Header.Peek("Cache-Control")); got != want {
 			t.Errorf("life %v: %q, want %q", life, got, want)
 		}

@@ -6,6 +6,20 @@ import (
 	"unicode/utf8"
 )
 
+// route is what a path leads to.
+type route uint8
+
+const (
+	routeNone   route = iota
+	routeStream       // a stream, by its name
+	routeToken        // where tokens for a stream are minted, by its name
+	routeAdmin        // what there is to administer
+	routes
+)
+
+// roots are where the routes begin.
+var roots = [routes]string{routeStream: streamRoot, routeToken: "/v1/token/", routeAdmin: "/v1/admin/"}
+
 // Streams live under this path; what follows is their name.
 const streamRoot = "/v1/stream/"
 
@@ -77,32 +91,49 @@ func splitTarget(uri []byte) (target, fault) {
 	return t, faultNone
 }
 
-// streamName returns the name of the stream at a path as it was sent. It is in
-// path itself or in buf, which is returned grown.
-func streamName(buf, path []byte) (name, grown []byte, f fault) {
+// matchRoute returns what a path as it was sent leads to, and what of it follows
+// the root: the name of a stream, or of what there is to administer. That is in path
+// itself or in buf, which is returned grown.
+func matchRoute(buf, path []byte) (r route, name, grown []byte, f fault) {
 	decoded, grown, ok := decodePath(buf, path)
 	if !ok {
-		return nil, grown, faultInvalidPath
+		return 0, nil, grown, faultInvalidPath
 	}
-	if len(decoded) < len(streamRoot) || string(decoded[:len(streamRoot)]) != streamRoot {
-		return nil, grown, faultNoSuchRoute
+	for r = routeNone + 1; r < routes; r++ {
+		if root := roots[r]; len(decoded) >= len(root) && string(decoded[:len(root)]) == root {
+			name = decoded[len(root):]
+			return r, name, grown, checkName(name)
+		}
 	}
-	name = decoded[len(streamRoot):]
+	return 0, nil, grown, faultNoSuchRoute
+}
+
+// streamName is matchRoute for what has to be a stream.
+func streamName(buf, path []byte) (name, grown []byte, f fault) {
+	r, name, grown, f := matchRoute(buf, path)
+	if f == faultNone && r != routeStream {
+		f = faultNoSuchRoute
+	}
+	return name, grown, f
+}
+
+// checkName refuses what cannot be a name.
+func checkName(name []byte) fault {
 	if len(name) == 0 || len(name) > nameBytesMax {
-		return nil, grown, faultInvalidPath
+		return faultInvalidPath
 	}
 	for rest, first := name, true; ; first = false {
 		segment, after, more := cutSlash(rest)
 		switch string(segment) {
 		case "", ".", "..":
-			return nil, grown, faultInvalidPath
+			return faultInvalidPath
 		case reservedSegment:
 			if first {
-				return nil, grown, faultReserved
+				return faultReserved
 			}
 		}
 		if !more {
-			return name, grown, faultNone
+			return faultNone
 		}
 		rest = after
 	}

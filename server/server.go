@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"runtime/debug"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"golang.org/x/time/rate"
 
 	"tailrace/engine"
 )
@@ -32,6 +34,13 @@ type Server struct {
 	conns     conns
 	readers   readers
 	loops     loops
+
+	configuring sync.Mutex         // one call of Configure at a time
+	tenants     map[string]*tenant // all there ever were; under configuring
+	arranged    atomic.Pointer[arrangement]
+	ids         requestIDs
+	log         requestLog
+	meters      meters
 
 	stop chan struct{} // closed when the server is shutting down
 
@@ -88,13 +97,17 @@ func New(e *engine.Engine, o Options) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{engine: e, reads: e, opts: o, stop: make(chan struct{})}
+	s := &Server{engine: e, reads: e, opts: o, stop: make(chan struct{}), tenants: make(map[string]*tenant)}
 	s.bodies, s.responses = newBudget(o.BodyBytesInFlight), newBudget(o.ResponseBytesInFlight)
 	s.readers.max = int64(o.LiveMax)
 	s.drops.logger = o.Logger
 	s.conns.max, s.conns.readers, s.conns.responses, s.conns.drops = o.ConnsMax, &s.readers, &s.responses, &s.drops
 	s.conns.peers.connsMax, s.conns.peers.readersMax = o.ConnsPerAddressMax, o.LivePerAddressMax
 	s.http = s.newHTTP()
+	s.ids.base = rand.Uint64() // from the system, as Options.Rand may repeat itself
+	s.log.pace = rate.NewLimiter(requestLinesMax, requestLinesMax)
+	s.Configure(o.Settings)
+	s.startMeters(o.Metrics)
 	return s, nil
 }
 
@@ -247,9 +260,14 @@ func (s *Server) LiveReaders() int64 { return s.readers.count.Load() }
 // Connections is the number of open connections.
 func (s *Server) Connections() int { return s.conns.count() }
 
-// panicked notes a panic that was contained.
-func (s *Server) panicked(v any) {
-	s.opts.Logger.Error("panic while handling a request", "panic", v, "stack", string(debug.Stack()))
+// panicked notes a panic that was contained, while an exchange was handled if it is
+// not nil.
+func (s *Server) panicked(v any, x *exchange) {
+	id := ""
+	if x != nil {
+		id = string(s.identify(x))
+	}
+	s.opts.Logger.Error("panic while handling a request", "request_id", id, "panic", v, "stack", string(debug.Stack()))
 }
 
 // fastLogger passes on what fasthttp has to say.

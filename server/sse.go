@@ -17,6 +17,8 @@ import (
 // they go to.
 type feed struct {
 	server *Server
+	tenant *tenant // whose stream it is
+	public bool
 	path   string
 	id     stream.ID
 	enc    sse.Encoding
@@ -24,7 +26,7 @@ type feed struct {
 
 // newFeed copies what outlives the exchange.
 func (s *Server) newFeed(x *exchange) *feed {
-	f := &feed{server: s, path: string(x.head.name), id: x.live.id, enc: sse.Base64}
+	f := &feed{server: s, tenant: x.tenant, public: x.result.Public, path: string(x.head.name), id: x.live.id, enc: sse.Base64}
 	switch {
 	case x.result.JSON:
 		f.enc = sse.JSON
@@ -77,19 +79,22 @@ func (s *Server) newPlace(x *exchange) place {
 // cursor is like that of any answer, and does not go back during the response.
 func (p *place) cursor(now time.Time) uint64 { return max(cursorAt(now), p.floor) }
 
-// appendHead appends the head of a response.
-func (f *feed) appendHead(dst []byte, sh shape, now time.Time) []byte {
+// beginStream appends the head of a response, and counts the request as answered.
+func (s *Server) beginStream(x *exchange, f *feed, dst []byte, sh shape, now time.Time) []byte {
+	x.result.Public = f.public
+	s.begin(x, 200)
+	s.setCaching(x, valueNoTransform)
+	s.conclude(x, now)
 	dst = append(dst, "HTTP/1.1 200 OK\r\nDate: "...)
 	dst = now.UTC().AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 GMT")
-	dst = append(dst, "\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\n"...)
+	dst = append(dst, "\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n"...)
 	if f.enc == sse.Base64 {
 		dst = append(dst, "Stream-SSE-Data-Encoding: base64\r\n"...)
 	}
-	dst = appendLine(dst, nameNosniff, valueNosniff)
-	dst = appendLine(dst, nameResource, valueCrossOrigin)
-	if !f.server.opts.DisableCORS {
-		dst = appendLine(dst, nameAllowOrigin, valueAnyOrigin)
-		dst = appendLine(dst, nameExposeHeaders, exposeHeaders)
+	for _, name := range streamHeaders {
+		if v := x.resp.Header.PeekBytes(name); len(v) > 0 {
+			dst = appendLine(dst, name, v)
+		}
 	}
 	if sh&shapeChunks != 0 {
 		// No "Connection: close", although the connection ends with the
@@ -100,6 +105,12 @@ func (f *feed) appendHead(dst []byte, sh shape, now time.Time) []byte {
 		dst = append(dst, "Connection: close\r\n"...)
 	}
 	return append(dst, "\r\n"...)
+}
+
+// streamHeaders are those of an event stream that are made as those of any answer.
+var streamHeaders = [][]byte{
+	nameNosniff, nameResource, nameRequestID, nameCacheControl, nameReferrer, nameAllowOrigin, nameAllowCredentials,
+	nameExposeHeaders, nameVary, nameServerTiming,
 }
 
 func appendLine(dst, name, value []byte) []byte {
@@ -231,6 +242,15 @@ const (
 	feedTrimmed                      // the same: what follows was dropped before the reader got it
 	feedBroken                       // close the connection
 )
+
+// appendExpired tells a reader that the response ends because its token has expired,
+// and where it goes on with another one.
+func appendExpired(dst []byte, sh shape, at stream.Offset) []byte {
+	return appendChunk(dst, sh, func(dst []byte) []byte {
+		next := at.String()
+		return sse.AppendControl(appendID(dst, sh, next), sse.Control{NextOffset: next, TokenExpired: true})
+	})
+}
 
 func appendComment(dst []byte, sh shape) []byte {
 	return appendChunk(dst, sh, sse.AppendComment)

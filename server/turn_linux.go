@@ -73,7 +73,7 @@ func (d *loopDriver) resume(t *turn) {
 // contain answers for a panic, which is a fault of ours and of this request only.
 func (d *loopDriver) contain(t *turn) {
 	if v := recover(); v != nil {
-		d.server.panicked(v)
+		d.server.panicked(v, t.exchange)
 		d.fault(t)
 	}
 }
@@ -142,7 +142,7 @@ func (d *loopDriver) load(t *turn, o outcome) {
 	panicked := true
 	defer func() {
 		if panicked {
-			d.server.panicked(recover())
+			d.server.panicked(recover(), t.exchange)
 		}
 		if !d.loop.Post(func() { d.loaded(t, o, panicked) }) {
 			d.server.free(t.exchange)

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/VictoriaMetrics/metrics"
+
 	"tailrace/engine"
 	"tailrace/internal/config"
 	"tailrace/internal/objstore"
@@ -23,6 +25,7 @@ type process struct {
 	segmentsWarn int             // how many take the descriptors that are left
 	level        *slog.LevelVar
 	log          *slog.Logger
+	metrics      *metrics.Set // of all parts
 
 	// apply hands a new configuration to those who work by it. It changes nothing
 	// if it fails.
@@ -36,7 +39,8 @@ func load(args, env []string) (*config.Config, error) {
 		return nil, err
 	}
 	p := newProcess(c, io.Discard)
-	if err := errors.Join(p.engineOptions().Validate(), p.serverOptions().Validate()); err != nil {
+	_, kerr := keyring(c)
+	if err := errors.Join(p.engineOptions().Validate(), p.serverOptions().Validate(), kerr); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -44,7 +48,7 @@ func load(args, env []string) (*config.Config, error) {
 
 // newProcess logs to w.
 func newProcess(c *config.Config, w io.Writer) *process {
-	p := &process{Config: c, connections: c.Connections, level: new(slog.LevelVar), apply: func(*config.Config) error { return nil }}
+	p := &process{Config: c, connections: c.Connections, level: new(slog.LevelVar), metrics: metrics.NewSet()}
 	p.setLevel()
 	options := &slog.HandlerOptions{Level: p.level}
 	if c.LogFormat == "json" {
@@ -72,7 +76,9 @@ func (p *process) engineOptions() engine.Options {
 		FlushBytes: p.FlushBytes, FlushAge: p.FlushAge, MergeFanIn: p.MergeFanIn, BlockCacheBytes: shares.BlockCache,
 		// A JSON value is stored with a comma after it.
 		StagedBytesMax: shares.Staged, BodyBytesMax: int(p.BodyBytes) + 1,
-		StreamsMax: p.Streams, ProducersPerStreamMax: p.ProducersPerStream, Logger: p.log, Tier: p.tierOptions(),
+		StreamsMax: p.Streams, ProducersPerStreamMax: p.ProducersPerStream, StoredBytesMax: p.StoredBytes,
+		DiskFreeLow: p.DiskFreeLow, DiskFreeResume: p.DiskFreeResume, Projects: p.Auth,
+		Logger: p.log, Metrics: p.metrics, Tier: p.tierOptions(),
 	}
 }
 
@@ -102,7 +108,8 @@ func (p *process) serverOptions() server.Options {
 		BodyBytesMax: int(p.BodyBytes), BodyBytesInFlight: shares.Bodies, ResponseBytesInFlight: shares.Responses,
 		LiveMax: p.LiveReaders, ConnsMax: p.connections,
 		LivePerAddressMax: p.LiveReadersPerAddress, ConnsPerAddressMax: p.ConnectionsPerAddress, Portable: p.Portable,
-		TrustForwarded: p.TrustForwarded, DisableCORS: p.NoCORS, Logger: p.log,
+		TrustForwarded: p.TrustForwarded, DisableCORS: p.NoCORS, Settings: settings(p.Config),
+		Logger: p.log, Metrics: p.metrics,
 	}
 }
 

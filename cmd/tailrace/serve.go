@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -25,12 +26,6 @@ func serve(args, env []string, stdout, stderr io.Writer) int {
 		return exitOK
 	case err != nil:
 		fmt.Fprintf(stderr, "tailrace serve: %v\n", err)
-		return exitUsage
-	}
-	if c.Auth {
-		// It is configured already, and asked for by nobody yet: without this, a server
-		// that is to ask for tokens would serve everybody.
-		fmt.Fprintln(stderr, "tailrace serve: --auth is not there yet")
 		return exitUsage
 	}
 	p := newProcess(c, stderr)
@@ -96,47 +91,74 @@ func (p *process) run() error {
 		cert.current.Store(p.Certificate)
 		listener = cert.listener(listener)
 	}
+	var adminListener net.Listener
+	if p.AdminListen != "" {
+		if adminListener, err = listen(p.AdminListen, adminSocketMode); err != nil {
+			return err
+		}
+		defer adminListener.Close()
+	}
+	guard, err := newGuard(p.Config, p.metrics)
+	if err != nil {
+		return err
+	}
 	e, err := engine.Open(p.engineOptions())
 	if err != nil {
 		return err
 	}
+	e.SetAllLimits(limits(p.Config), p.StoredBytes)
 	control := startControl(e, p.Data, p.log)
 	defer control.close()
-	options := p.serverOptions()
-	options.Instance = e.Identity()
-	s, err := server.New(e, options)
+	operators, err := newAdministration(p, e)
 	if err != nil {
 		control.close()
 		return errors.Join(err, e.Close())
 	}
+	options := p.serverOptions()
+	options.Instance, options.Auth, options.Admin = e.Identity(), guard, operators.api.ProjectHandler
+	s, err := server.New(e, options)
+	if err != nil {
+		control.close()
+		return errors.Join(err, operators.close(), e.Close())
+	}
+	p.apply = applyTo(e, s, guard)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()
+	operators.server.Store(s)
+	operators.serve(adminListener)
 	p.log.Info("serving", "url", url, "version", versionText())
+	if adminListener != nil {
+		p.log.Info("serving operators", "url", urlOf(adminListener, false))
+	}
 
 	for {
 		select {
 		case <-hangups:
 			p.reload(&cert)
+			operators.config.Store(p.Config)
 			continue
 		case err = <-served:
 			control.close()
-			return errors.Join(err, e.Close())
+			return errors.Join(err, operators.close(), e.Close())
 		case <-e.Failed():
 			// Whatever was not durable when the log failed may or may not be on
 			// the medium. The process ends without saying anything about it.
 			return fmt.Errorf("the log failed: %w", e.Err())
+		case <-operators.drain:
+			p.log.Info("shutting down", "reason", "an operator asked for it")
 		case sig := <-signals:
+			operators.draining.Store(true)
 			p.log.Info("shutting down", "signal", sig.String())
 		}
 		control.close()
-		return p.drain(s, e, signals, served)
+		return p.drain(s, operators, e, signals, served)
 	}
 }
 
 // drain answers what is under way, ends live readers and closes the store. A
 // second signal ends the process at once; the log is then recovered as after
 // a crash.
-func (p *process) drain(s *server.Server, e *engine.Engine, signals <-chan os.Signal, served <-chan error) error {
+func (p *process) drain(s *server.Server, operators *administration, e *engine.Engine, signals <-chan os.Signal, served <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.DrainTimeout)
 	defer cancel()
 	done := make(chan error, 1)
@@ -144,14 +166,14 @@ func (p *process) drain(s *server.Server, e *engine.Engine, signals <-chan os.Si
 	select {
 	case err := <-done:
 		if err != nil {
-			return errors.Join(fmt.Errorf("drain: %w", err), closeStore(e, signals))
+			return errors.Join(fmt.Errorf("drain: %w", err), operators.close(), closeStore(e, signals))
 		}
 	case <-e.Failed():
 		return fmt.Errorf("the log failed: %w", e.Err())
 	case sig := <-signals:
 		return fmt.Errorf("second signal (%s) during shutdown", sig)
 	}
-	return errors.Join(<-served, closeStore(e, signals))
+	return errors.Join(<-served, operators.close(), closeStore(e, signals))
 }
 
 // closeStore makes durable what is staged and closes the log, unless a further

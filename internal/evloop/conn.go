@@ -3,6 +3,7 @@
 package evloop
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -71,6 +72,25 @@ func (c *Conn) idle() {
 		c.loop.spare = append(c.loop.spare, c.data)
 	}
 	c.data = &nothing
+}
+
+// PeerAddr is the address of the other side, which the system is asked for. It is the
+// zero Addr if that has none, or the connection is closed.
+func (c *Conn) PeerAddr() netip.Addr {
+	if c.closed {
+		return netip.Addr{}
+	}
+	sa, err := unix.Getpeername(int(c.fd))
+	if err != nil {
+		return netip.Addr{}
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(sa.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(sa.Addr).Unmap()
+	}
+	return netip.Addr{}
 }
 
 // Slot is a small number that no other connection of the loop has at the time.

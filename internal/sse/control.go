@@ -19,6 +19,10 @@ type Control struct {
 	// Closed says that nothing will ever follow. It includes UpToDate, and there
 	// is no cursor then, since nobody is to connect again.
 	Closed bool
+
+	// TokenExpired says that the response ends because the reader's credentials have
+	// expired. There is no cursor then, and nothing is said of being up to date.
+	TokenExpired bool
 }
 
 // AppendControl appends one control event.
@@ -34,6 +38,9 @@ func AppendControl(dst []byte, c Control) []byte {
 	}
 	if c.Closed {
 		dst = append(dst, `,"streamClosed":true`...)
+	}
+	if c.TokenExpired {
+		dst = append(dst, `,"tokenExpired":true`...)
 	}
 	return append(append(dst, '}'), eventEnd...)
 }

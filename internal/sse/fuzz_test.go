@@ -37,7 +37,7 @@ func FuzzSSE(f *testing.F) {
 func FuzzControl(f *testing.F) {
 	f.Add("0_5", "1\"\n\ndata: x", true, false)
 	f.Fuzz(func(t *testing.T, offset, cursor string, upToDate, closed bool) {
-		events := ssetest.Parse(AppendControl(nil, Control{offset, cursor, upToDate, closed}))
+		events := ssetest.Parse(AppendControl(nil, Control{NextOffset: offset, Cursor: cursor, UpToDate: upToDate, Closed: closed}))
 		if len(events) != 1 || events[0].Type != "control" || events[0].ID != "" {
 			t.Fatalf("AppendControl(%q, %q) reads as %q", offset, cursor, events)
 		}
