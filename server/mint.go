@@ -38,7 +38,7 @@ func (s *Server) mint(x *exchange) outcome {
 	if x.head.has(fieldTokenCookie) {
 		// A page never sees it; the browser sends it with requests for the stream.
 		x.setString(nameSetCookie, cookieName+"="+token+"; Path="+streamRoot+cookiePath(x.head.path)+
-			"; Max-Age="+strconv.FormatInt(int64(time.Until(expires).Round(time.Second)/time.Second), 10)+
+			"; Max-Age="+strconv.FormatInt(int64(life/time.Second), 10)+
 			"; HttpOnly; Secure; SameSite=Strict")
 		b = append(x.scratch[:0], `{"cookie":"`+cookieName...)
 	} else {
