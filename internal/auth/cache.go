@@ -9,7 +9,7 @@ import (
 )
 
 // sum is the SHA-256 of a credential. The cache holds no credentials, so what
-// leaks of it is of no use.
+// leaks of it is of no use; those that came last are in recent.
 type sum = [sha256.Size]byte
 
 // kind keeps credentials for headers and those for URLs apart.

@@ -53,6 +53,7 @@ type Guard struct {
 type state struct {
 	keyring *Keyring
 	cache   *cache
+	recent  *recent
 }
 
 // New makes a guard. It starts nothing that has to be stopped.
@@ -77,7 +78,7 @@ func New(o Options) (*Guard, error) {
 // any request that begins after SetKeyring returned; grants that were given before
 // are judged by Current.
 func (g *Guard) SetKeyring(k *Keyring) {
-	g.state.Store(&state{keyring: k, cache: newCache(g.entries, g.bytes)})
+	g.state.Store(&state{keyring: k, cache: newCache(g.entries, g.bytes), recent: newRecent()})
 }
 
 // Keyring is the one in use.
@@ -108,15 +109,27 @@ func (g *Guard) RetryAfter() time.Duration { return g.failures.every }
 // address to hold a failure against; it is only called if the credential has to be
 // verified. A nil from, or an address that is not valid, counts no failures.
 //
-// A credential that was verified before costs a hash and a look-up. Since the
+// A credential that was verified before costs a hash and a look-up, or less if that
+// was lately. Since the
 // cache and the API keys are asked first, clients that share an address with one
 // who fails go on with them.
 func (g *Guard) Bearer(credential []byte, project string, from func() netip.Addr) (*Grant, Refusal) {
 	st := g.state.Load()
-	if bytes.HasPrefix(credential, apiKeyPattern) {
-		return g.apiKey(st, credential, project, from)
+	grant, hash := st.recent.get(credential, project, g.now)
+	if grant != nil {
+		g.counts.hits.Inc()
+		return grant, None
 	}
-	return g.judge(st, kindBearer, credential, project, "", from)
+	var refusal Refusal
+	if bytes.HasPrefix(credential, apiKeyPattern) {
+		grant, refusal = g.apiKey(st, credential, project, from)
+	} else {
+		grant, refusal = g.judge(st, kindBearer, credential, project, "", from)
+	}
+	if refusal == None {
+		st.recent.add(credential, hash, grant)
+	}
+	return grant, refusal
 }
 
 // URLToken judges a token that Mint made for the stream. No other credential is

@@ -49,7 +49,7 @@ func (a algorithm) String() string {
 
 // Stats are what a guard did since it was made, and what it holds.
 type Stats struct {
-	CacheHits, CacheMisses uint64 // of tokens; API keys need no cache
+	CacheHits, CacheMisses uint64 // of tokens and API keys
 	CacheEntries           int
 	CacheBytes             int64 // about
 
