@@ -39,11 +39,3 @@ func TestAdminErrorsAreThoseOfTheCatalogue(t *testing.T) {
 	}
 	compare(t, "admin errors", documented, actual)
 }
-
-// TestAdminCommandsDoWhatTheySay executes the commands of the page.
-func TestAdminCommandsDoWhatTheySay(t *testing.T) {
-	if !strings.Contains(output(t, "serve", "--help"), "--admin-listen") {
-		t.Skip("the program has no admin listener yet")
-	}
-	follow(t, "admin.md", "cursor=", "-X DELETE", "/jobs/", "/metrics", "/health/ready", "/drain")
-}

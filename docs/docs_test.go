@@ -143,9 +143,12 @@ func cellsOf(line string) []string {
 	if !strings.HasPrefix(line, "|") || !strings.HasSuffix(line, "|") || len(line) < 2 {
 		return nil
 	}
-	cells := strings.Split(line[1:len(line)-1], "|")
+	// A bar within a cell has a backslash before it.
+	const bar = "\x00"
+	line = strings.ReplaceAll(line[1:len(line)-1], `\|`, bar)
+	cells := strings.Split(line, "|")
 	for i, c := range cells {
-		cells[i] = strings.TrimSpace(c)
+		cells[i] = strings.ReplaceAll(strings.TrimSpace(c), bar, "|")
 	}
 	return cells
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -30,6 +31,9 @@ type step struct {
 	compare  bool
 }
 
+// testMark is before each block of commands that is executed.
+const testMark = "<!-- test -->"
+
 var marked = regexp.MustCompile("(?ms)^<!-- (test|output) -->\n```(?:sh|text)\n(.*?)^```$")
 
 // steps are the marked blocks of a page in order. Blocks without a mark are
@@ -48,8 +52,8 @@ func steps(t *testing.T, page string) []step {
 		last := &all[len(all)-1]
 		last.want, last.compare = linesOf(m[2]), true
 	}
-	if n := len(all); n == 0 || n != strings.Count(page, "<!-- test -->") {
-		t.Fatalf("%d marked blocks of commands, and %d marks", n, strings.Count(page, "<!-- test -->"))
+	if n := len(all); n == 0 || n != strings.Count(page, testMark) {
+		t.Fatalf("%d marked blocks of commands, and %d marks", n, strings.Count(page, testMark))
 	}
 	return all
 }
@@ -58,15 +62,56 @@ func linesOf(text string) []string {
 	return strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), "\n")
 }
 
-// TestQuickstartDoesWhatItSays executes the commands of the README.
-func TestQuickstartDoesWhatItSays(t *testing.T) {
-	follow(t, "../README.md", "-X PUT", "-X POST", "kill -9", "live=sse", "Producer-Seq")
+// shows is what pages with commands have to show, so that nobody takes out of a
+// page what it is there for.
+var shows = map[string][]string{
+	"../README.md":  {"-X PUT", "-X POST", "kill -9", "live=sse", "Producer-Seq"},
+	"operations.md": {"-X PATCH", "Stream-Retention-Age", "Stream-Trim", "status", "rm -r ./data", "restore --bucket", "--bucket-takeover", "check ./data --bucket", "inspect bucket-head"},
+	"cli.md":        {"tailrace create", "tailrace append", "tailrace read", "tailrace tail", "tailrace head", "tailrace close", "tailrace delete", "tailrace token", "--lines", "--producer", "--offsets", "exit code"},
+	"admin.md":      {"cursor=", "-X DELETE", "/jobs/", "/metrics", "/health/ready", "/drain"},
 }
 
-// TestBucketCommandsDoWhatTheySay executes those of the operations page, on
-// retention as well.
-func TestBucketCommandsDoWhatTheySay(t *testing.T) {
-	follow(t, "operations.md", "-X PATCH", "Stream-Retention-Age", "Stream-Trim", "status", "rm -r ./data", "restore --bucket", "--bucket-takeover", "check ./data --bucket", "inspect bucket-head")
+// TestPagesDoWhatTheySay executes the commands of every page that has some.
+func TestPagesDoWhatTheySay(t *testing.T) {
+	unseen := maps.Clone(shows)
+	for _, page := range pages(t) {
+		if !strings.Contains(read(t, page), testMark) {
+			continue
+		}
+		needed := shows[page]
+		delete(unseen, page)
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
+			follow(t, page, needed...)
+		})
+	}
+	for page := range unseen {
+		t.Errorf("%s has no commands any more", page)
+	}
+}
+
+// fences are the blocks of a page, with the line before.
+var fences = regexp.MustCompile("(?m)^(.*)\n```([a-z]*)\n(?:.*\n)*?```$")
+
+// skipped says of a block why nobody executes it.
+var skipped = regexp.MustCompile(`^<!-- not run: \S.* -->$`)
+
+// TestEveryCommandIsExecuted finds the blocks of commands that are not, and those
+// that do not say what they are.
+func TestEveryCommandIsExecuted(t *testing.T) {
+	for _, page := range pages(t) {
+		for _, m := range fences.FindAllStringSubmatch(read(t, page), -1) {
+			switch before, kind := m[1], m[2]; kind {
+			case "sh":
+				if before != testMark && !skipped.MatchString(before) {
+					t.Errorf("%s: neither executed nor said why not:\n%s", page, m[0])
+				}
+			case "text", "json", "toml", "js", "http", "yaml", "ini":
+			default:
+				t.Errorf("%s: a block of %q:\n%s", page, kind, m[0])
+			}
+		}
+	}
 }
 
 // follow executes the commands of a page in one shell, as somebody who pastes
@@ -114,7 +159,7 @@ func shell(t *testing.T, script string, env []string) (printed string, err error
 	t.Helper()
 	for _, tool := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Fatalf("the quickstart needs %s: %v", tool, err)
+			t.Fatalf("the commands need %s: %v", tool, err)
 		}
 	}
 	dir := t.TempDir()
@@ -137,7 +182,7 @@ func shell(t *testing.T, script string, env []string) (printed string, err error
 	cmd.Cancel = func() error { return syscall.Kill(group, syscall.SIGKILL) }
 	err = cmd.Wait()
 	if left := syscall.Kill(group, 0); err == nil && !errors.Is(left, syscall.ESRCH) {
-		t.Errorf("the quickstart leaves processes behind")
+		t.Errorf("the commands leave processes behind")
 	}
 	if t.Failed() || err != nil {
 		t.Logf("standard error:\n%s", read(t, stderr.Name()))

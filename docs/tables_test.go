@@ -57,28 +57,15 @@ func TestCommandsAreThoseOfTheHelp(t *testing.T) {
 	compare(t, "commands", documented, actual)
 }
 
-// TestErrorsAreThoseOfTheCatalogue compares codes and statuses with the list
-// that the server answers from.
-func TestErrorsAreThoseOfTheCatalogue(t *testing.T) {
-	var actual, documented []string
-	for _, e := range server.Catalogue() {
-		actual = append(actual, fmt.Sprintf("%s, %d", e.Code, e.Status))
-	}
-	for _, cells := range table(t, "errors.md", "Code", "Status", "When") {
-		documented = append(documented, literal(t, cells[0])+", "+cells[1])
-	}
-	compare(t, "errors", documented, actual)
-}
-
 // TestRetryAfterComesWithTheStatusesNamed holds the sentence on errors.md
 // against the catalogue.
 func TestRetryAfterComesWithTheStatusesNamed(t *testing.T) {
-	const sentence = "Errors with status 503, and\n`too_many_from_address`, carry `Retry-After`."
+	const sentence = "Errors with status 503, and those with\n429 but `too_many_producers`, carry `Retry-After`"
 	if !strings.Contains(read(t, "errors.md"), sentence) {
 		t.Fatalf("errors.md does not say: %s", sentence)
 	}
 	for _, e := range server.Catalogue() {
-		if e.Retry != (e.Status == 503 || e.Code == "too_many_from_address") {
+		if e.Retry != (e.Status == 503 || e.Status == 429 && e.Code != "too_many_producers") {
 			t.Errorf("%s (%d): Retry-After is %t", e.Code, e.Status, e.Retry)
 		}
 	}
