@@ -107,6 +107,38 @@ func schema(t *testing.T, line string) string {
 	}
 }
 
+func TestBrokenRequestsAreNotQuoted(t *testing.T) {
+	var log lines
+	f := start(t, func(u *setup) { u.server.Logger = log.logger() })
+	const host, end, secret = "Host: x\r\n", "\r\n\r\n", "secret"
+	get := "GET " + root + "a HTTP/1.1\r\n" + host
+	for _, broken := range []string{
+		get + "Authorization Bearer " + secret + end,
+		get + "Authorization: Bearer " + secret + "\x01" + end,
+		get + "Authorization\x01" + secret + ": Bearer" + end,
+		get + "Transfer-Encoding: " + secret + end,
+		get + "Content-Length: " + secret + end,
+		"GET " + root + "a?token=" + secret + " HTTP/7.7\r\n" + host + end,
+		"GET " + root + "a?token=" + secret + end,
+		"GET\x01" + secret + end,
+		"GET http://x:" + secret + "/ HTTP/1.1\r\n" + host + end,
+	} {
+		if r := f.dial().send(broken).read("GET"); r.StatusCode < 400 || r.StatusCode > 505 || strings.Contains(r.body, secret) {
+			t.Errorf("%q is answered with %d and %s", broken, r.StatusCode, r.body)
+		}
+	}
+	if err := f.shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	said := log.all()
+	if strings.Contains(said, secret) || strings.Contains(said, "Bearer") {
+		t.Errorf("the log quotes requests:\n%s", said)
+	}
+	if !strings.Contains(said, "error when reading request headers: malformed") {
+		t.Errorf("the log does not say what was wrong:\n%s", said)
+	}
+}
+
 func TestRequestsAreLogged(t *testing.T) {
 	var log lines
 	f, k := guarded(t, func(u *setup, _ *keys) {

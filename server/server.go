@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -273,7 +274,14 @@ func (s *Server) panicked(v any, x *exchange) {
 // fastLogger passes on what fasthttp has to say.
 type fastLogger struct{ logger *slog.Logger }
 
-// Printf implements fasthttp.Logger.
+// Printf implements fasthttp.Logger. Its errors quote what a client has sent, which may
+// be a credential in a line that is no header: of those the log has what comes before.
 func (l fastLogger) Printf(format string, args ...any) {
+	for i, arg := range args {
+		if err, ok := arg.(error); ok {
+			before, _, _ := strings.Cut(err.Error(), `"`)
+			args[i] = strings.TrimRight(before, ": ")
+		}
+	}
 	l.logger.Warn("http", "message", fmt.Sprintf(format, args...))
 }
