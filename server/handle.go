@@ -57,7 +57,7 @@ func (s *Server) beside(x *exchange) outcome {
 
 // parse parses everything but the body and finds out who asks, so that what is wrong
 // with the rest is told before the body is read. charge takes the request from what
-// may be asked for in a second.
+// may be asked for in a second, which is welcome's to do if nobody is known to ask.
 func (s *Server) parse(x *exchange, charge bool) fault {
 	if f := s.parseHead(x); f != faultNone {
 		return f
@@ -69,7 +69,7 @@ func (s *Server) parse(x *exchange, charge bool) fault {
 	}
 	x.known = true
 	x.spent(phaseAuth)
-	if charge {
+	if charge && !x.anonymous {
 		if f := s.pace(x, x.began); f != faultNone {
 			return f
 		}

@@ -95,6 +95,7 @@ func (lc *loopConn) unpark(over bool) {
 			return
 		}
 		x.parsed = true
+		x.tenant, x.welcomed = p.audience.feed.tenant, true
 		x.live.id, x.live.from = p.audience.feed.id, p.from
 		o := outcome{kind: kindAgain}
 		if over {
