@@ -69,3 +69,18 @@ func TestStrangersTakeNothing(t *testing.T) {
 		t.Error("no read of a public stream was refused")
 	}
 }
+
+// Strangers are not told how long it took to refuse them, which depends on what there is.
+func TestStrangersAreToldNoTimes(t *testing.T) {
+	f, k := guarded(t)
+	all := k.token(t, everything)
+	f.do("PUT", root+"acme/there", "secret", text, all).want(t, 201)
+	for _, header := range []string{"X-None: x", "Authorization: Bearer x", "Authorization: Bearer trk_x"} {
+		for _, method := range []string{"GET", "HEAD", "POST"} {
+			f.do(method, root+"acme/there", "", header, text, "Stream-Timing: true").want(t, 401).wantHeaders(t, "Server-Timing:")
+		}
+	}
+	if f.do("GET", root+"acme/there", "", all, "Stream-Timing: true").want(t, 200).Header.Get("Server-Timing") == "" {
+		t.Error("who has credentials is told nothing")
+	}
+}
