@@ -1,6 +1,10 @@
 package server
 
-import "tailrace/internal/stream"
+import (
+	"time"
+
+	"tailrace/internal/stream"
+)
 
 // handle works on an exchange until it is done or something has to happen
 // first. It may be called again for the same exchange: with the body read, or
@@ -36,8 +40,11 @@ func (s *Server) handle(x *exchange) outcome {
 		return big
 	}
 	x.spent(phaseBody)
-	if f := s.paceBytes(x, len(x.body), x.began); f != faultNone {
-		return s.fail(x, f) // its size was not announced
+	if !x.paced && len(x.body) > 0 {
+		// Its size was not announced, and it may have taken long to come.
+		if f := s.paceBytes(x, len(x.body), time.Now()); f != faultNone {
+			return s.fail(x, f)
+		}
 	}
 	switch {
 	case x.head.method == methodPut:
