@@ -315,7 +315,7 @@ func TestLiveReadsEndWithTheirToken(t *testing.T) {
 	}
 	await(t, "the answer to the long-poll", poll).wantError(t, 401, "token_expired")
 
-	// A key that is taken back is of no use when there is news.
+	// Who has a token that lasts gets the news.
 	waits := make(chan *response, 1)
 	go func() { waits <- f.do("GET", root+"acme/a?offset="+token(10)+"&live=long-poll", "", all) }()
 	for await(t, "a long-poll that waits", f.parks).name != "acme/a" {
