@@ -35,7 +35,7 @@ func (s *Server) authorize(x *exchange) fault {
 	case h.has(fieldAuthorization):
 		x.grant, refusal = s.opts.Auth.Bearer(token, owner, x.clientAddr(s))
 	case p.public:
-		x.anonymous, x.tenant = true, a.tenants[owner]
+		x.anonymous = true
 		return faultNone
 	default:
 		return faultUnauthorized
@@ -55,6 +55,20 @@ func (s *Server) authorize(x *exchange) fault {
 	}
 	x.tenant = a.tenants[owner]
 	return faultNone
+}
+
+// welcome lets in who has no credentials, once the engine has said that the stream is
+// public. Only from here on is the request one of the project's: before, it has none of
+// its origins and takes nothing of its rates, so that strangers neither learn which
+// projects there are nor use up what belongs to others.
+func (s *Server) welcome(x *exchange) fault {
+	if !x.anonymous || x.welcomed {
+		return faultNone
+	}
+	x.welcomed = true
+	owner, _ := x.head.project()
+	x.tenant = s.arranged.Load().tenants[owner]
+	return s.pace(x, x.began)
 }
 
 // within reports whether what is asked for is within what was granted.

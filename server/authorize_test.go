@@ -287,6 +287,9 @@ func TestTokensOfURLs(t *testing.T) {
 	if _, value, _ := strings.Cut(pair, "="); strings.Contains(r.body, value) {
 		t.Error("the page sees what is in the cookie")
 	}
+	for _, path := range []string{"/v1/%74oken/acme/a", roots[routeToken] + "acme/a;b"} {
+		f.do("POST", path, "", all, "Token-Cookie: true").wantError(t, 400, "invalid_path").wantHeaders(t, "Set-Cookie:")
+	}
 	f.do("GET", root+"acme/a", "", "Cookie: other=1; "+pair).want(t, 200)
 	f.do("POST", root+"acme/a", "x", text, "Cookie: "+pair).wantError(t, 401, "unauthorized")
 	f.do("POST", roots[routeToken]+"acme/a", "", "Cookie: "+pair).wantError(t, 401, "unauthorized")
@@ -315,7 +318,7 @@ func TestLiveReadsEndWithTheirToken(t *testing.T) {
 	}
 	await(t, "the answer to the long-poll", poll).wantError(t, 401, "token_expired")
 
-	// A key that is taken back is of no use when there is news.
+	// Who has a token that lasts gets the news.
 	waits := make(chan *response, 1)
 	go func() { waits <- f.do("GET", root+"acme/a?offset="+token(10)+"&live=long-poll", "", all) }()
 	for await(t, "a long-poll that waits", f.parks).name != "acme/a" {

@@ -177,27 +177,69 @@ func (s *Server) park(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
 			return o
 		}
 		s.hooks.parked(methodGet, view(x.head.name))
+		why := parkedNews
+		s.meters.inFlight.Add(-1)
 		for waiting := true; waiting; {
+			waiting = false
 			select {
 			case <-news:
-				waiting = false
 			case <-ask.C:
-				if c.gone() {
-					return drop
+				if waiting = !c.gone(); !waiting {
+					why = parkedGone
 				}
 			case <-timeout.C:
-				if !time.Now().Before(until) {
-					return s.fail(x, faultTokenExpired)
-				}
-				return s.answerNothing(x)
+				why = parkedTimeout
 			case <-s.stop:
-				ctx.Response.SetConnectionClose()
-				return s.answerNothing(x)
+				why = parkedStop
 			case <-s.engine.Failed():
-				return drop
+				why = parkedGone
 			}
 		}
+		s.meters.inFlight.Add(1)
+		if why == parkedGone {
+			return drop
+		}
+		if f := s.unpark(x, until); f != faultNone {
+			return s.fail(x, f)
+		}
+		switch why {
+		case parkedStop:
+			ctx.Response.SetConnectionClose()
+			return s.answerNothing(x)
+		case parkedTimeout:
+			return s.answerNothing(x)
+		}
 	}
+}
+
+// parkedEnd is why a long-poll stopped waiting.
+type parkedEnd uint8
+
+const (
+	parkedNews parkedEnd = iota
+	parkedTimeout
+	parkedStop
+	parkedGone // the client, or the log: there is nobody to answer or nothing to say
+)
+
+// unpark takes up an exchange that has waited, as a loop does by parsing it again: its
+// time begins now, as waiting for news is no work, and its credentials are looked at
+// again if the keys have changed since.
+func (s *Server) unpark(x *exchange, until time.Time) fault {
+	x.began = time.Now()
+	if x.timing != nil {
+		x.timing.last = x.began
+	}
+	switch {
+	case !x.began.Before(until):
+		return faultTokenExpired
+	case x.grant == nil || s.opts.Auth.Current(x.grant):
+		return faultNone
+	}
+	tenant := x.tenant // it has the place
+	f := s.authorize(x)
+	x.tenant = tenant
+	return f
 }
 
 // finish ends an exchange.

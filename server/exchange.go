@@ -31,6 +31,7 @@ type exchange struct {
 	grant     *auth.Grant // nil without authentication or credentials
 	byURL     bool        // the credentials came in the query or a cookie
 	anonymous bool        // there are none: only public streams are there
+	welcomed  bool        // and the stream is one
 	paced     bool        // the bytes were taken from what may come in a second
 
 	fault      fault             // that was answered

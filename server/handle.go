@@ -1,6 +1,10 @@
 package server
 
-import "tailrace/internal/stream"
+import (
+	"time"
+
+	"tailrace/internal/stream"
+)
 
 // handle works on an exchange until it is done or something has to happen
 // first. It may be called again for the same exchange: with the body read, or
@@ -36,8 +40,11 @@ func (s *Server) handle(x *exchange) outcome {
 		return big
 	}
 	x.spent(phaseBody)
-	if f := s.paceBytes(x, len(x.body), x.began); f != faultNone {
-		return s.fail(x, f) // its size was not announced
+	if !x.paced && len(x.body) > 0 {
+		// Its size was not announced, and it may have taken long to come.
+		if f := s.paceBytes(x, len(x.body), time.Now()); f != faultNone {
+			return s.fail(x, f)
+		}
 	}
 	switch {
 	case x.head.method == methodPut:
@@ -57,7 +64,7 @@ func (s *Server) beside(x *exchange) outcome {
 
 // parse parses everything but the body and finds out who asks, so that what is wrong
 // with the rest is told before the body is read. charge takes the request from what
-// may be asked for in a second.
+// may be asked for in a second, which is welcome's to do if nobody is known to ask.
 func (s *Server) parse(x *exchange, charge bool) fault {
 	if f := s.parseHead(x); f != faultNone {
 		return f
@@ -69,7 +76,7 @@ func (s *Server) parse(x *exchange, charge bool) fault {
 	}
 	x.known = true
 	x.spent(phaseAuth)
-	if charge {
+	if charge && !x.anonymous {
 		if f := s.pace(x, x.began); f != faultNone {
 			return f
 		}

@@ -19,6 +19,9 @@ func (s *Server) headed(x *exchange) outcome {
 	if x.ticket.Code != stream.OK {
 		return s.refuse(x)
 	}
+	if f := s.welcome(x); f != faultNone {
+		return s.fail(x, f)
+	}
 	info := &x.info
 	s.begin(x, 200)
 	s.setCaching(x, valueNoStore)

@@ -29,7 +29,8 @@ func (p *parkedPoll) bodyBytes() int64 {
 // park has a long-poll wait. All before it is answered.
 func (lc *loopConn) park(t *turn) {
 	d, x := lc.driver, t.exchange
-	until := x.allowedUntil()
+	now := d.loop.Now()
+	allowed := x.allowedUntil().Sub(now) // see loopConn.follow
 	p := &parkedPoll{conn: lc, from: x.live.from, raw: t.raw}
 	if !d.server.bodies.reserve(p.bodyBytes()) {
 		d.server.readers.leave(d.peerOf(lc.Conn), x.tenant)
@@ -53,7 +54,7 @@ func (lc *loopConn) park(t *turn) {
 		lc.unpark(true)
 		return
 	}
-	lc.SetDeadline(earlier(d.loop.Now().Add(d.server.opts.LongPollTimeout), until))
+	lc.SetDeadline(now.Add(min(d.server.opts.LongPollTimeout, max(0, allowed))))
 	a.refresh()
 	p.hear()
 	a.refreshed()
@@ -95,6 +96,7 @@ func (lc *loopConn) unpark(over bool) {
 			return
 		}
 		x.parsed = true
+		x.tenant, x.welcomed = p.audience.feed.tenant, true
 		x.live.id, x.live.from = p.audience.feed.id, p.from
 		o := outcome{kind: kindAgain}
 		if over {

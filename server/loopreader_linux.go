@@ -35,7 +35,9 @@ func (lc *loopConn) follow(t *turn) {
 	r := &loopReader{Conn: lc.Conn, place: s.newPlace(x)}
 	a := d.audience(x)
 	head := s.beginStream(x, a.feed, takeBuffer(), r.shape, now)
-	until := x.allowedUntil()
+	// What is left of a token is by the clock on the wall as it is now. The driver's own
+	// clock does not know when that was set.
+	allowed, life := x.allowedUntil().Sub(now), s.liveTime()
 	r.audience = a
 	a.add(r)
 	lc.Owner = r
@@ -43,9 +45,9 @@ func (lc *loopConn) follow(t *turn) {
 	d.retired = append(d.retired, lc)
 	d.give(t)
 	r.comments = d.since(now.Add(s.commentIn()))
-	r.ends = d.since(now.Add(s.liveTime()))
-	if at := d.since(until); at < r.ends {
-		r.ends = -max(1, at)
+	r.ends = d.since(now.Add(min(life, max(0, allowed))))
+	if allowed < life {
+		r.ends = -max(1, r.ends)
 	}
 	r.SetSendBuffer(liveSendBuffer)
 	r.Consume(len(r.In()))

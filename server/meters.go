@@ -202,7 +202,7 @@ func (s *Server) conclude(x *exchange, now time.Time) {
 	if n := len(x.resp.Body()); n > 0 {
 		m.bytesOut.Add(n)
 	}
-	if x.timing != nil {
+	if x.timing != nil && s.mayTime(x) {
 		x.spent(phaseEncode)
 		x.scratch = x.timing.append(x.scratch[:0])
 		x.set(nameServerTiming, x.scratch)

@@ -25,8 +25,9 @@ func (s *Server) mint(x *exchange) outcome {
 		}
 		life = time.Duration(seconds) * time.Second
 	}
-	if x.head.has(fieldTokenCookie) && bytes.IndexByte(x.head.path, ';') >= 0 {
-		return s.fail(x, faultInvalidPath) // a cookie cannot be for such a path
+	cookie := x.head.has(fieldTokenCookie)
+	if cookie && (!bytes.HasPrefix(x.head.path, []byte(roots[routeToken])) || bytes.IndexByte(x.head.path, ';') >= 0) {
+		return s.fail(x, faultInvalidPath) // a cookie cannot be for such a path, or it is not seen for which
 	}
 	token, expires, err := s.opts.Auth.Mint(x.grant, view(x.head.name), life)
 	if err != nil {
@@ -35,7 +36,7 @@ func (s *Server) mint(x *exchange) outcome {
 	s.begin(x, 201)
 	x.resp.Header.SetContentTypeBytes(valueJSON)
 	b := append(x.scratch[:0], `{"token":"`...)
-	if x.head.has(fieldTokenCookie) {
+	if cookie {
 		// A page never sees it; the browser sends it with requests for the stream.
 		x.setString(nameSetCookie, cookieName+"="+token+"; Path="+streamRoot+cookiePath(x.head.path)+
 			"; Max-Age="+strconv.FormatInt(int64(life/time.Second), 10)+

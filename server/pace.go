@@ -1,10 +1,6 @@
 package server
 
-import (
-	"time"
-
-	"golang.org/x/time/rate"
-)
+import "time"
 
 // retryAfterMax bounds what a client is told to wait, in seconds. Later it may be
 // another world.
@@ -37,38 +33,14 @@ func (s *Server) paceBytes(x *exchange, n int, now time.Time) fault {
 }
 
 // takeBoth takes n tokens from each of two buckets, or from none.
-func (x *exchange) takeBoth(mine, all *rate.Limiter, n int, now time.Time) fault {
+func (x *exchange) takeBoth(mine, all *bucket, n int, now time.Time) fault {
 	if mine == all {
 		mine = nil
 	}
-	first, wait := reserve(mine, n, now)
-	if wait > 0 {
-		return x.tooFast(wait)
-	}
-	if _, wait = reserve(all, n, now); wait > 0 {
-		if first != nil {
-			first.CancelAt(now)
-		}
+	if wait := takeBoth(mine, all, n, now); wait > 0 {
 		return x.tooFast(wait)
 	}
 	return faultNone
-}
-
-// reserve takes n tokens if they are there, and otherwise tells when they will be.
-func reserve(l *rate.Limiter, n int, now time.Time) (*rate.Reservation, time.Duration) {
-	if l == nil {
-		return nil, 0
-	}
-	r := l.ReserveN(now, n)
-	if !r.OK() {
-		return nil, retryAfterMax * time.Second // more than there ever is
-	}
-	wait := r.DelayFrom(now)
-	if wait > 0 {
-		r.CancelAt(now)
-		return nil, wait
-	}
-	return r, 0
 }
 
 // tooFast refuses, and says when to come again.

@@ -65,6 +65,9 @@ func (s *Server) read(x *exchange) outcome {
 	if x.ticket.Code != stream.OK {
 		return s.refuse(x)
 	}
+	if f := s.welcome(x); f != faultNone {
+		return s.fail(x, f)
+	}
 	q, r := &x.live.query, &x.result
 	switch {
 	case q.back && r.AtEnd && q.from >= r.Tail:

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"tailrace/internal/project"
 )
 
@@ -53,10 +51,10 @@ type tenant struct {
 // rules are what a tenant may do.
 type rules struct {
 	origins  origins
-	requests *rate.Limiter // nil: as many as there are
-	bytes    *rate.Limiter // the same, of appends
-	liveMax  int64         // 0 = any number
-	bodyMax  int           // likewise
+	requests *bucket // nil: as many as there are
+	bytes    *bucket // the same, of appends
+	liveMax  int64   // 0 = any number
+	bodyMax  int     // likewise
 }
 
 // arrangement is the settings, made ready for use.
@@ -118,8 +116,8 @@ func (s *Server) Configure(c Settings) {
 		before = old.all
 	}
 	a.all = rules{
-		requests: limiter(before.requests, float64(c.RequestsPerSecond), 0),
-		bytes:    limiter(before.bytes, float64(c.AppendBytesPerSecond), s.opts.BodyBytesMax),
+		requests: newBucket(before.requests, float64(c.RequestsPerSecond), 0),
+		bytes:    newBucket(before.bytes, float64(c.AppendBytesPerSecond), s.opts.BodyBytesMax),
 	}
 	s.arranged.Store(a)
 }
@@ -131,27 +129,11 @@ func (s *Server) rulesOf(p *project.Project, old *rules) *rules {
 	l := &p.Limits
 	return &rules{
 		origins:  s.originsOf(p.Origins),
-		requests: limiter(old.requests, float64(l.RequestsPerSecond), 0),
-		bytes:    limiter(old.bytes, float64(l.AppendBytesPerSecond), s.opts.BodyBytesMax),
+		requests: newBucket(old.requests, float64(l.RequestsPerSecond), 0),
+		bytes:    newBucket(old.bytes, float64(l.AppendBytesPerSecond), s.opts.BodyBytesMax),
 		liveMax:  int64(l.LiveReaders),
 		bodyMax:  int(min(l.BodyBytes, math.MaxInt)),
 	}
-}
-
-// limiter is a token bucket of one second, and of at least so many tokens that the
-// largest request fits. One that is there goes on with what it has.
-func limiter(old *rate.Limiter, perSecond float64, least int) *rate.Limiter {
-	if perSecond <= 0 {
-		return nil
-	}
-	burst := max(int(min(perSecond, math.MaxInt32)), least, 1)
-	if old == nil {
-		return rate.NewLimiter(rate.Limit(perSecond), burst)
-	}
-	now := time.Now()
-	old.SetLimitAt(now, rate.Limit(perSecond))
-	old.SetBurstAt(now, burst)
-	return old
 }
 
 // follow takes a place for a live reader of the tenant, if there is one.

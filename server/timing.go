@@ -35,6 +35,11 @@ func (x *exchange) timed() {
 	}
 }
 
+// mayTime reports whether who asks may know where the time went. For strangers it would
+// be a clock without the noise of a network: how long keys were tried, and whether the
+// engine has looked at something.
+func (s *Server) mayTime(x *exchange) bool { return s.opts.Auth == nil || x.grant != nil }
+
 // spent notes that all time since the last note went into a phase.
 func (x *exchange) spent(p phase) {
 	if t := x.timing; t != nil {
