@@ -20,7 +20,8 @@ type account struct {
 type accounts struct {
 	bySegment bool // the first segment of a path is its project
 	byName    map[string]*account
-	stored    int64 // of all
+	named     map[string]bool // the operator has written them down
+	stored    int64           // of all
 
 	held []holding // scratch of apply
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tailrace/internal/manifest"
+	"tailrace/internal/project"
 	"tailrace/internal/stream"
 	"tailrace/wal"
 )
@@ -115,7 +116,9 @@ func newEngine(o Options) *Engine {
 		shown:  make(map[manifest.File]int),
 		epoch:  1,
 
-		accounts: accounts{bySegment: o.Projects, byName: make(map[string]*account)},
+		accounts: accounts{
+			bySegment: o.Projects, byName: make(map[string]*account), named: map[string]bool{project.Default: !o.Projects},
+		},
 
 		removedSeen: math.MaxUint64, // what died before this process is looked for too
 		failed:      make(chan struct{}),

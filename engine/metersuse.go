@@ -20,12 +20,25 @@ var (
 	diskLow        = meter.Gauge("tailrace_disk_low", "1 while what grows is refused because the disk is nearly full")
 )
 
-// ofProjects: there are those of the configuration, and those that were in one and
-// have streams still.
+// ofProjects: there are those that have limits set, none at all among them. Others
+// are names that clients chose while the store served anybody, as many as they liked.
 var ofProjects = meter.EachOf("project", "project")
 
+// namedProjects is the use of the projects that there are series for.
+func (e *Engine) namedProjects() []ProjectUse {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []ProjectUse
+	for name, named := range e.accounts.named {
+		if own := e.accounts.byName[name]; named && own != nil {
+			all = append(all, ProjectUse{name, own.use()})
+		}
+	}
+	return all
+}
+
 func (e *Engine) readUse(r *meter.Reading) {
-	for _, p := range e.Projects() {
+	for _, p := range e.namedProjects() {
 		r.Gauge(projectBytes, float64(p.StoredBytes), p.Project)
 		r.Gauge(projectStreams, float64(p.Streams), p.Project)
 		if p.Limits.StoredBytes > 0 {

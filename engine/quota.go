@@ -36,6 +36,7 @@ type ProjectUse struct {
 func (e *Engine) SetLimits(project string, l ProjectLimits) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.accounts.named[project] = l != ProjectLimits{} || e.accounts.named[project]
 	e.setLimits(project, l)
 }
 
@@ -49,7 +50,9 @@ func (e *Engine) SetAllLimits(all map[string]ProjectLimits, storedBytesMax int64
 		own.limits = ProjectLimits{}
 		e.accounts.tidy(name, own)
 	}
+	clear(e.accounts.named)
 	for name, l := range all {
+		e.accounts.named[name] = true
 		e.setLimits(name, l)
 	}
 }

@@ -3,10 +3,14 @@ package engine
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/VictoriaMetrics/metrics"
+
 	"tailrace/internal/manifest"
+	"tailrace/internal/meter"
 	"tailrace/internal/project"
 	"tailrace/internal/stream"
 	"tailrace/internal/vfs/memfs"
@@ -329,4 +333,34 @@ func TestWithoutProjectsAllIsOne(t *testing.T) {
 	want(t, e, stream.QuotaStreams, create("other/x", "text/plain", "x"))
 	wantUse(t, e, project.Default, 1, 6)
 	wantUse(t, e, "acme", 0, 0)
+}
+
+// TestSeriesOfProjectsAreBounded: a store that served anybody has as many first
+// segments as its clients liked, and none of them becomes a series.
+func TestSeriesOfProjectsAreBounded(t *testing.T) {
+	set := metrics.NewSet()
+	e, _ := openProjects(t, func(o *Options) { o.Metrics = set })
+	for _, path := range []string{"made-up/a", "acme/a", "free/a"} {
+		want(t, e, stream.Created, create(path, "text/plain", "x"))
+	}
+	for _, c := range []struct {
+		limits map[string]ProjectLimits
+		want   []string
+	}{
+		{map[string]ProjectLimits{"acme": {Streams: 9}, "free": {}, "empty": {}}, []string{"acme", "free"}},
+		{map[string]ProjectLimits{"free": {Streams: 1}}, []string{"free"}},
+		{nil, nil},
+	} {
+		e.SetAllLimits(c.limits, 0)
+		var page strings.Builder
+		if err := meter.Write(&page, set); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"made-up", "acme", "free", "empty"} {
+			has := strings.Contains(page.String(), `tailrace_project_streams{project="`+name+`"} 1`)
+			if has != slices.Contains(c.want, name) {
+				t.Errorf("with limits of %v, a series of %s: %t", c.limits, name, has)
+			}
+		}
+	}
 }

@@ -47,11 +47,13 @@ func NewEngineStore(e *engine.Engine, o EngineOptions) Store {
 
 func (s *engineStore) Projects() []Project {
 	var all []Project
+	configured := make(map[string]bool)
 	for _, c := range s.opts.Configured() {
+		configured[c.Name] = true
 		all = append(all, s.project(&c, s.engine.Use(c.Name)))
 	}
-	for _, u := range s.engine.Projects() {
-		if u.Streams > 0 && !slices.ContainsFunc(all, func(p Project) bool { return p.Name == u.Project }) {
+	for _, u := range s.engine.Projects() { // maybe as many as there are streams
+		if u.Streams > 0 && !configured[u.Project] {
 			all = append(all, s.project(&project.Project{Name: u.Project}, u.Use))
 		}
 	}

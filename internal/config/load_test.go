@@ -285,3 +285,26 @@ func TestOpenAddresses(t *testing.T) {
 		t.Errorf("with auth: %v", c.Exposed())
 	}
 }
+
+// TestErrorsRepeatNoSecret: a secret that is written wrongly does not get into the
+// log by that, however the file is wrong.
+func TestErrorsRepeatNoSecret(t *testing.T) {
+	for _, value := range []string{
+		"S3sameSauce", "SesameSauce", "12S3sameSauce", "1.2.S3sameSauce", "0xS3sameSauce", "+0xS3sameSauce", "1979-05-27S3sameSauce",
+		"\"S3sameSauce\\q\"", "\"S3sameSauce\\u12\"", "\"S3sameSauce", "'S3sameSauce", "\"\"\"S3sameSauce",
+		"\"S3sameSauce\" S3sameSauce", "[S3sameSauce]", "{S3sameSauce}", "{a=S3sameSauce}", "S3same\\\"Sauce",
+		"true_S3sameSauce", "inf_S3sameSauce", "\"S3sameSauce\"", "'S3sameSauce'",
+	} {
+		name := file(t, "auth = true\n[project.acme]\nsecrets = [{id = \"k\", value = "+value+"}]\n")
+		_, err := Load([]string{"--config", name}, nil)
+		if err == nil {
+			t.Errorf("value = %s: taken", value)
+			continue
+		}
+		for _, part := range []string{"S3same", "Sesame", "Sauce"} {
+			if strings.Contains(err.Error(), part) {
+				t.Errorf("value = %s: %v", value, err)
+			}
+		}
+	}
+}

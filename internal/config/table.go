@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 )
@@ -59,7 +61,7 @@ func parseTOML(text string, f *faults) (*table, bool) {
 	meta, err := toml.Decode(text, &top)
 	if err != nil {
 		if at := (toml.ParseError{}); errors.As(err, &at) {
-			f.add(at.Position.Line, "%s", at.Message)
+			f.add(at.Position.Line, "%s", withoutText(at.Message))
 		} else {
 			f.add(1, "%w", err)
 		}
@@ -70,6 +72,27 @@ func parseTOML(text string, f *faults) (*table, bool) {
 		t.values[key] = locate(&meta, key, p, t.lines)
 	}
 	return t, true
+}
+
+// quotedText is what an error of the decoder repeats of a file.
+var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'`)
+
+// quotedMax is a character and its quotes, or three quotes and theirs.
+const quotedMax = 5
+
+// withoutText takes out of an error of the decoder what it repeats of the file: a
+// secret that lacks its quotes is a mistake that people make. What is short is what
+// was expected, or a character, and names of keys are no secrets.
+func withoutText(message string) string {
+	if strings.HasPrefix(message, "Key ") {
+		return message
+	}
+	return quotedText.ReplaceAllStringFunc(message, func(quoted string) string {
+		if len(quoted) <= quotedMax {
+			return quoted
+		}
+		return "some text"
+	})
 }
 
 // locate decodes a value, and notes the lines of the keys in it. The decoder says

@@ -11,6 +11,9 @@ func (t *Table) ForkedTo(s *Stream) Offset {
 			if fork := t.ByID(id); fork != nil {
 				to = max(to, fork.Base())
 			}
+			if to >= s.Tail {
+				break // no fork begins beyond
+			}
 		}
 	}
 	return to
@@ -45,17 +48,20 @@ func (t *Table) Floor(s *Stream) Offset {
 }
 
 // Kept is how much of the offset space is stored under a stream: its own appends
-// with their gaps, down to its floor. What it shows of its source counts there, and
-// as long as it shows it.
+// with their gaps, down to its floor, and of one that is Gone up to where forks
+// show it. What it shows of its source counts there, and as long as it shows it.
 func (t *Table) Kept(s *Stream) int64 {
 	if s.Removed() {
 		return 0
 	}
-	from := max(t.Floor(s), s.Base())
-	if from >= s.Tail {
+	from, to := max(t.Floor(s), s.Base()), s.Tail
+	if s.Gone && from < to {
+		to = t.ForkedTo(s)
+	}
+	if from >= to {
 		return 0
 	}
-	return int64(s.Tail - from)
+	return int64(to - from)
 }
 
 // Ends reports whether time alone will change something about the stream.

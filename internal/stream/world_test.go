@@ -154,12 +154,15 @@ func (w *world) checkFloors() {
 			w.fail("the floor of stream %d is %d, was %d, and its readers need %d", s.ID, floor, w.floors[s.ID], floors[s.ID])
 		}
 		w.floors[s.ID] = floor
-		kept := int64(0)
-		if from := max(floor, s.Base()); from < s.Tail {
-			kept = int64(s.Tail - from)
+		kept, to := int64(0), s.Tail
+		if s.Gone {
+			to = w.table.ForkedTo(s)
+		}
+		if from := max(floor, s.Base()); from < to {
+			kept = int64(to - from)
 		}
 		if got := w.table.Kept(s); got != kept {
-			w.fail("%d of stream %d are kept, its floor says %d", got, s.ID, kept)
+			w.fail("%d of stream %d are kept, its floor and forks say %d", got, s.ID, kept)
 		}
 		w.stored[s.ID] = slices.DeleteFunc(w.stored[s.ID], func(a storedAppend) bool { return a.end <= floor })
 	}
