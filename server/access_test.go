@@ -305,7 +305,7 @@ func (a *access) enough(at *spot, method string) int {
 	case !known || raceEnabled || testing.Short():
 		return 12
 	case !strings.HasSuffix(at.target, "/"+at.name):
-		return 60 // another spelling
+		return 25 // another spelling
 	}
 	return 0
 }
