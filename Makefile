@@ -15,7 +15,7 @@ URL        ?=
 VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-conformance test-browser test-proxy race crash hunt fuzz fuzz-smoke lint bench soak soak-live soak-tier conformance golden tidy-check testtools
+.PHONY: help run build test test-go docs-test test-conformance test-browser test-proxy race crash hunt fuzz fuzz-smoke lint bench soak soak-live soak-tier conformance golden tidy-check testtools
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test: ## everything: Go tests, fuzz smoke, the official suite, the official clie
 test-go: testtools
 	$(GO) test ./...
 	$(GO) test ./server -args -server.portable
+
+docs-test: ## execute every command of the documentation, and compare its tables with the program
+	$(GO) test ./docs -count=1
 
 # The pinned S3 server and TCP proxy that tests talk to. Tests that are run
 # without make build them too.

@@ -143,12 +143,9 @@ func cellsOf(line string) []string {
 	if !strings.HasPrefix(line, "|") || !strings.HasSuffix(line, "|") || len(line) < 2 {
 		return nil
 	}
-	// A bar within a cell has a backslash before it.
-	const bar = "\x00"
-	line = strings.ReplaceAll(line[1:len(line)-1], `\|`, bar)
-	cells := strings.Split(line, "|")
+	cells := strings.Split(line[1:len(line)-1], "|")
 	for i, c := range cells {
-		cells[i] = strings.ReplaceAll(strings.TrimSpace(c), bar, "|")
+		cells[i] = strings.TrimSpace(c)
 	}
 	return cells
 }

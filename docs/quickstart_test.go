@@ -68,6 +68,10 @@ var shows = map[string][]string{
 	"../README.md":  {"-X PUT", "-X POST", "kill -9", "live=sse", "Producer-Seq"},
 	"operations.md": {"-X PATCH", "Stream-Retention-Age", "Stream-Trim", "status", "rm -r ./data", "restore --bucket", "--bucket-takeover", "check ./data --bucket", "inspect bucket-head"},
 	"cli.md":        {"tailrace create", "tailrace append", "tailrace read", "tailrace tail", "tailrace head", "tailrace close", "tailrace delete", "tailrace token", "--lines", "--producer", "--offsets", "exit code"},
+	"runbook.md":    {"--disk-free-low", "stored-bytes", "reload", "backup", "Stream-Timing", "dd of=", "restore", "health/ready", "token secret", "drain", "config check"},
+	"producers.md":  {"Producer-Epoch: $epoch", "Stream-Seq", "Stream-Expected-Offset", "--producer"},
+	"caching.md":    {"If-None-Match", "live=long-poll"},
+	"security.md":   {"public-read", "token=", "Token-Life", "server.log"},
 	"admin.md":      {"cursor=", "-X DELETE", "/jobs/", "/metrics", "/health/ready", "/drain"},
 }
 
