@@ -38,8 +38,11 @@ func newTemplate(method, query, headers string, body []byte, want int) template 
 }
 
 // appendRequest appends size bytes to one of so many streams.
-func appendRequest(streams, size int) template {
-	t := newTemplate("POST", "", "Content-Type: "+binary+"\r\n", bytes.Repeat([]byte{'x'}, size), 204)
+func appendRequest(streams, size int) template { return appendWith(streams, size, "") }
+
+// appendWith does so with more headers, as lines that end with CRLF.
+func appendWith(streams, size int, headers string) template {
+	t := newTemplate("POST", "", "Content-Type: "+binary+"\r\n"+headers, bytes.Repeat([]byte{'x'}, size), 204)
 	t.streams = streams
 	return t
 }

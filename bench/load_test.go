@@ -15,6 +15,7 @@ import (
 type load struct {
 	name     string
 	server   *child
+	program  *program // instead of it, if it is the command
 	template template
 	clients  []*client
 	chance   []*rand.Rand
@@ -40,9 +41,16 @@ func (r *run) perCPU() float64 { return float64(r.ops) / r.cpu.Seconds() }
 // newLoad connects to a server.
 func newLoad(tb testing.TB, name string, server *child, t template, conns int) *load {
 	tb.Helper()
-	l := &load{name: name, server: server, template: t}
+	l := connectLoad(tb, name, server.addr, t, conns)
+	l.server = server
+	return l
+}
+
+func connectLoad(tb testing.TB, name, addr string, t template, conns int) *load {
+	tb.Helper()
+	l := &load{name: name, template: t}
 	for i := range conns {
-		c, err := dial(server.addr, &l.template)
+		c, err := dial(addr, &l.template)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -64,17 +72,26 @@ func (l *load) turn(tb testing.TB, d time.Duration) {
 		l.audience.await(tb, l.sent())
 		l.audience.watch(tb, audienceOrder{Forget: true})
 	}
-	before := l.server.do(tb, order{})
+	before := l.state(tb)
 	r := l.drive(tb, d)
 	if l.audience != nil {
 		r.seen = l.audience.await(tb, l.sent())
 	}
-	after := l.server.do(tb, order{})
+	after := l.state(tb)
 	r.cpu, r.syncs = after.CPU-before.CPU, after.Syncs-before.Syncs
 	if r.ops == 0 {
 		tb.Fatalf("bench: %s answered nothing in %v", l.name, d)
 	}
 	l.runs = append(l.runs, r)
+}
+
+// state is that of the server.
+func (l *load) state(tb testing.TB) state {
+	tb.Helper()
+	if l.program != nil {
+		return l.program.state(tb)
+	}
+	return l.server.do(tb, order{})
 }
 
 // sent is how many messages each stream was sent so far.
