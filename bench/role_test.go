@@ -40,6 +40,7 @@ type role struct {
 	CommentInterval time.Duration
 
 	Audience bool // no server, but the readers of one
+	Abuser   bool // no server, but who misuses one
 }
 
 // answer is a response, whatever the request.
@@ -62,6 +63,7 @@ type order struct {
 	ProfileEnd     bool
 	Heap           string // write a heap profile
 	Audience       *audienceOrder
+	Abuse          *abuseOrder
 }
 
 // state is what a child says after each order, and once when it is ready.
@@ -83,6 +85,7 @@ type state struct {
 	FramesEncoded uint64 // events put together for SSE readers, and sent to one
 	FramesSent    uint64
 	Audience      *audienceState
+	Abuse         *abuseState
 	Bucket        requests
 	Failure       string
 }
@@ -99,6 +102,8 @@ type actor struct {
 	cold     *coldResult
 	audience *audience // nil if it is not one
 	seen     audienceState
+	abuser   *abuser // nil if it is not one
+	abuse    *abuseState
 	profile  *os.File
 }
 
@@ -144,6 +149,10 @@ func (a *actor) start(r role) (err error) {
 	if r.Audience {
 		a.audience, err = newAudience()
 		return err
+	}
+	if r.Abuser {
+		a.abuser = newAbuser()
+		return nil
 	}
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -242,6 +251,9 @@ func (a *actor) obey(o order) error {
 		err = a.misbehave(*o.Misbehave)
 	case o.Audience != nil:
 		a.seen, err = a.audience.obey(o.Audience)
+	case o.Abuse != nil:
+		s := a.abuser.obey(o.Abuse)
+		a.abuse = &s
 	}
 	if err != nil {
 		return err
@@ -277,7 +289,7 @@ func (a *actor) state(err error) state {
 	n := a.fs.counts
 	s := state{
 		Addr: a.addr, Opened: a.opened, Syncs: n.syncs.Load(), Reads: n.reads.Load(), ReadBytes: n.readBytes.Load(),
-		SegmentsMade: n.segments.Load(), Cold: a.cold,
+		SegmentsMade: n.segments.Load(), Cold: a.cold, Abuse: a.abuse,
 	}
 	if a.engine != nil {
 		s.Engine = a.engine.Stats()
