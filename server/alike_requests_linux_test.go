@@ -214,6 +214,12 @@ func sizeSamples() (all []sample) {
 		add("headers of %d", size, sayRead("X: "+strings.Repeat("h", size-len(sayRead("X: \r\n")))+"\r\n"))
 		add("line of %d", size, say("GET", own+"?"+strings.Repeat("q", size-len("GET "+own+"? HTTP/1.1\r\n")), "", ""))
 	}
+	for n := headerFieldsMax - 4; n <= headerFieldsMax+1; n++ {
+		many := strings.Repeat("X:\r\n", n)
+		add("read with %d fields more", n, sayRead(many))
+		add("append with %d fields more", n, sayAppend(many, "b"))
+		add("chunked append with %d fields more", n, say("POST", own, plainType+"Transfer-Encoding: chunked\r\n"+many, "1\r\nb\r\n0\r\n\r\n"))
+	}
 	add("headers of %d", 3*headerBytesMax, sayRead("X: "+strings.Repeat("h", 3*headerBytesMax)+"\r\n"))
 	add("append with a body of %d", 100_000, sayAppend("", strings.Repeat("b", 100_000)))
 	add("%d appends", 2*turnsMax, strings.Repeat(sayAppend("", "n"), 2*turnsMax))

@@ -17,12 +17,20 @@ import (
 // on the connection is the body, so no other request can.
 func (s *Server) hideRefusedBody(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	size := h.ContentLength()
-	if size > s.opts.BodyBytesMax || size > 0 && refusedExpectation(h) {
+	if size > s.opts.BodyBytesMax || size > 0 && refusedExpectation(h) || size != 0 && manyFields(h) {
 		h.SetContentLength(0)
 		h.SetConnectionClose()
 	}
 	return fasthttp.RequestConfig{}
 }
+
+// manyFields reports whether there are more than parseFields takes.
+func manyFields(h *fasthttp.RequestHeader) bool {
+	// The last line has no end that counts.
+	return bytes.Count(bytes.TrimRight(h.RawHeaders(), "\r\n"), newline) >= headerFieldsMax
+}
+
+var newline = []byte("\n")
 
 func refusedExpectation(h *fasthttp.RequestHeader) bool {
 	expect := h.PeekBytes(nameExpect)

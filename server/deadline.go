@@ -73,7 +73,9 @@ func (c *conn) setExact() error {
 func (c *conn) read(p []byte) (int, error) {
 	if len(c.ahead) > 0 {
 		n := copy(p, c.ahead)
-		c.ahead = c.ahead[n:]
+		if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+			c.ahead = nil // the rest of a body may take long
+		}
 		return n, nil
 	}
 	n, err := c.Conn.Read(p)

@@ -146,7 +146,7 @@ func buildCatalogue() (c [faults]CatalogueEntry) {
 	own(faultExpectation, 417, "expectation_failed", "the only expectation met is 100-continue")
 	own(faultBadRequest, 400, "bad_request", "the request is not well-formed HTTP")
 	own(faultFoldedHeader, 400, "folded_header", "headers must not be folded over lines")
-	own(faultHeadersTooLarge, 431, "headers_too_large", "the request line and headers are larger than the limit")
+	own(faultHeadersTooLarge, 431, "headers_too_large", "the request line and headers are larger than the limit, or too many")
 	own(faultTimeout, 408, "request_timeout", "the request took too long to arrive")
 	own(faultIncompleteBody, 400, "incomplete_body", "the body ended early or is badly framed")
 	own(faultDuplicateHeader, 400, "duplicate_header", "a header is given more than once")

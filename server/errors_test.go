@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,7 @@ var refusals = []refusalCase{
 	{"GET", root + "a", "", []string{"Content Length: 0"}, 400, "bad_request"},
 	{"GET", root + "a", "", []string{"X\ty: z"}, 400, "bad_request"},
 	{"GET", root + "a", "", []string{"X: " + strings.Repeat("x", headerBytesMax)}, 431, "headers_too_large"},
+	{"GET", root + "a", "", slices.Repeat([]string{"X:"}, headerFieldsMax), 431, "headers_too_large"},
 	{"GET", root + "a", "", []string{"X : y"}, 400, "bad_request"},
 	{"POST", root + "a", "x", []string{text, text}, 400, "duplicate_header"},
 

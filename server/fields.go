@@ -91,7 +91,7 @@ const repeatable = 1<<fieldIfNoneMatch | 1<<fieldAcceptEncoding | 1<<fieldForwar
 // parseFields finds the fields in a block of headers as it was sent. fasthttp
 // keeps only the last of several content types, so its own view is not enough.
 func (h *head) parseFields(raw []byte) fault {
-	for len(raw) > 0 {
+	for n := 0; len(raw) > 0; {
 		var line []byte
 		if i := bytes.IndexByte(raw, '\n'); i >= 0 {
 			line, raw = raw[:i], raw[i+1:]
@@ -107,6 +107,9 @@ func (h *head) parseFields(raw []byte) fault {
 		colon := bytes.IndexByte(line, ':')
 		if colon < 0 {
 			continue // the empty line at the end
+		}
+		if n++; n > headerFieldsMax {
+			return faultHeadersTooLarge
 		}
 		if bytes.IndexByte(line[:colon], ' ') >= 0 || bytes.IndexByte(line[:colon], '\t') >= 0 {
 			return faultBadRequest // a proxy may take it for another one

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,35 @@ func TestOversizeHeadersAreRefused(t *testing.T) {
 	c.read("GET").wantError(t, 431, "headers_too_large")
 	c.wantClosed()
 	f.do("GET", root+"a?"+strings.Repeat("x", 4*headerBytesMax), "").wantError(t, 431, "headers_too_large")
+}
+
+// TestManyFieldsAreRefused at once: what they take is not held until a body is there.
+func TestManyFieldsAreRefused(t *testing.T) {
+	f := start(t)
+	f.create("a", "", text)
+	few, many := slices.Repeat([]string{"X:"}, headerFieldsMax-10), slices.Repeat([]string{"X:"}, headerFieldsMax)
+	f.do("GET", root+"a", "", few...).want(t, 200)
+	f.do("GET", root+"a", "", many...).wantError(t, 431, "headers_too_large")
+	for _, length := range []string{"Content-Length: 1", "Content-Length: 1000000", "Transfer-Encoding: chunked"} {
+		c := f.dial().send("POST " + root + "a HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n" + length + "\r\n" +
+			strings.Join(many, "\r\n") + "\r\n\r\n")
+		c.read("POST").wantError(t, 431, "headers_too_large")
+		c.wantClosed()
+	}
+}
+
+// TestWhatWasReadAheadIsLetGo when the connection goes on without it.
+func TestWhatWasReadAheadIsLetGo(t *testing.T) {
+	c := &conn{ahead: []byte("abc")}
+	for _, want := range []string{"ab", "c"} {
+		b := make([]byte, 2)
+		if n, err := c.read(b); err != nil || string(b[:n]) != want {
+			t.Fatalf("%q, %v, want %q", b[:n], err, want)
+		}
+	}
+	if c.ahead != nil {
+		t.Errorf("%d bytes are held", cap(c.ahead))
+	}
 }
 
 func TestSilentClientsAreTimedOut(t *testing.T) {

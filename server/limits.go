@@ -23,6 +23,10 @@ const (
 	// connection, used or idle.
 	headerBytesMax = 16 << 10
 
+	// headerFieldsMax bounds how many there are: parsed, each takes many times the
+	// four bytes that it may be, for as long as the request lasts.
+	headerFieldsMax = 128
+
 	// prefetchBytes is the part of a body that arrives before the handler
 	// runs, so that small requests need no second step. It is what fasthttp
 	// reads ahead at most.

@@ -17,11 +17,18 @@ func (lc *loopConn) next() bool {
 	}
 	if lc.need == 0 {
 		// Only what was not searched yet, and what may be the begin of the end.
-		if !bytes.Contains(in[max(0, lc.scanned-len(headEnd)+1):], headEnd) {
+		from := max(0, lc.scanned-len(headEnd)+1)
+		end := bytes.Index(in[from:], headEnd)
+		if end < 0 {
 			lc.scanned = len(in)
 			if len(in) >= headerBytesMax || !plainBegin(in) {
 				lc.handOverNext()
 			}
+			return false
+		}
+		// Parsing them would make the turn large, and turns are kept.
+		if bytes.Count(in[:from+end], newline) > headerFieldsMax {
+			lc.handOverNext()
 			return false
 		}
 	}
