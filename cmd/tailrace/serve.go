@@ -49,6 +49,13 @@ func serve(args, env []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
+// What of --memory-bytes the collector may not use: pages of the program itself,
+// which it does not count, and what it is late by when garbage comes fast.
+const (
+	programBytes    = 24 << 20
+	lateGarbagePart = 32
+)
+
 // limitMemory makes the garbage collector work harder as the process comes near
 // --memory-bytes. The limit is soft: caches and budgets keep the process below
 // it, and a process that is over it all the same gets slow, not killed. Who sets
@@ -59,7 +66,12 @@ func (p *process) limitMemory(env []string) {
 			return
 		}
 	}
-	debug.SetMemoryLimit(p.MemoryBytes)
+	debug.SetMemoryLimit(collectorLimit(p.MemoryBytes))
+}
+
+// collectorLimit leaves at least half, for a process that is given next to nothing.
+func collectorLimit(memory int64) int64 {
+	return max(memory/2, memory-programBytes-memory/lateGarbagePart)
 }
 
 func (p *process) run() error {
