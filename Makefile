@@ -11,11 +11,13 @@ FUZZTIME   ?= 10m
 LIVETIME   ?= 10m
 TIERTIME   ?= 2m
 BENCHTIME  ?= 2s
+ABUSETIME  ?= 1m
+BASE       ?=
 URL        ?=
 VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go docs-test test-conformance test-browser test-proxy race crash hunt fuzz fuzz-smoke lint bench soak soak-live soak-tier conformance golden tidy-check testtools
+.PHONY: help run build test test-go docs-test test-conformance test-browser test-proxy race crash hunt fuzz fuzz-smoke lint bench soak soak-live soak-tier soak-auth soak-abuse conformance golden tidy-check testtools
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,7 +118,7 @@ fuzz-smoke:
 bench: ## the benchmarks, each beside the floor of this machine
 	$(GO) test -run '^$$' -bench . -timeout 1h ./wal ./bench
 
-soak: soak-live soak-tier ## the long measurements, at the sizes that their bounds are for: more than an hour, 20 GB of disk
+soak: soak-live soak-tier soak-auth soak-abuse ## the long measurements, at the sizes that their bounds are for: more than an hour, 20 GB of disk
 	$(GO) test -run '^$$' -bench 'Large|ManyStreams|StoredBytes|Replay' -benchtime 1x -timeout 6h ./bench -bench.strict \
 		-bench.large-bytes=21474836480 -bench.many=1000000 -bench.many-memory=536870912 \
 		-bench.stored-bytes=1073741824 -bench.stored-streams=100000 -bench.replay-bytes=1073741824
@@ -135,3 +137,12 @@ soak-tier: testtools ## a bucket that fails for TIERTIME, what sending costs, an
 		-bench.tiertime=$(TIERTIME)
 	$(GO) test -run '^$$' -bench TierHistory -benchtime 1x -timeout 6h ./bench -bench.strict -bench.pairs=5 \
 		-bench.tier-bytes=5368709120 -bench.tier-publish=1m
+
+soak-auth: ## tokens verified per second, and what authentication adds to an append; all since another build with BASE=/path/to/its/binary
+	$(GO) test -run '^$$' -bench Verify ./internal/auth
+	$(GO) test -run '^$$' -bench AuthAppend -benchtime 1x -timeout 1h ./bench -bench.strict -bench.pairs=10 -bench.pairtime=10s \
+		-bench.base=$(BASE)
+
+soak-abuse: ## ordinary clients beside 2,000 connections that misuse the server for ABUSETIME at a time, five times
+	$(GO) test -run '^$$' -bench 'Abuse$$' -benchtime 1x -timeout 6h ./bench -bench.strict -bench.abuse-conns=2000 \
+		-bench.pairs=5 -bench.pairtime=$(ABUSETIME)

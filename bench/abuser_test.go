@@ -98,6 +98,9 @@ func (a *abuser) connections(m *misuse, i, n int) {
 		if first {
 			a.begun.Add(1)
 		}
+		if a.ctx.Err() != nil {
+			break
+		}
 		if err != nil {
 			a.note(m, "no connection")
 		} else {

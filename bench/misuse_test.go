@@ -30,6 +30,7 @@ const (
 var misuses = []misuse{
 	{name: "slow-headers", every: time.Second, begin: slowHeaders, then: oneByte},
 	{name: "slow-bodies", every: time.Second, begin: slowBody, then: oneByte},
+	{name: "slow-bodies-wide", every: time.Second, begin: slowWide, then: oneByte},
 	{name: "silent", every: time.Second, begin: silence},
 	{name: "connect-close", every: 100 * time.Millisecond, brief: true},
 	{name: "oversize-announced", every: 100 * time.Millisecond, begin: announced, then: block},
@@ -63,6 +64,12 @@ func slowBody(a *abuser, n int) []byte {
 		b = append(b, zeros[:misuseBlock]...)
 	}
 	return b
+}
+
+// slowWide has as many headers as fit, each of which takes more memory than it has
+// bytes.
+func slowWide(a *abuser, n int) []byte {
+	return a.post(n, "Content-Length: 15000000\r\n"+strings.Repeat("a:\r\n", 3800))
 }
 
 // silence sends nothing at all, or nothing after an answer.

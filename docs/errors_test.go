@@ -58,7 +58,7 @@ var when = map[string]string{
 	"expectation_failed":      "`Expect` is not `100-continue`",
 	"too_many_producers":      "the stream remembers as many producers as it may (`--producers-per-stream` or that limit of the project), and this one is new",
 	"too_many_from_address":   "`--connections-per-address` or `--live-readers-per-address` come from the address",
-	"headers_too_large":       "request line and headers exceed 16 KiB",
+	"headers_too_large":       "request line and headers exceed 16 KiB, or there are more than 128 headers",
 	"data_corrupt":            "stored bytes that the answer needs are damaged, or cannot be read; the server's log names the place, and other data is not affected",
 	"internal":                "a fault of the server, which is in its log",
 	"overloaded":              "too much waits for a sync, too many bodies are being read, or too many large responses wait to be taken; nothing was stored",
