@@ -19,6 +19,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"tailrace/internal/meter"
+	"tailrace/internal/project"
 	"tailrace/internal/stream"
 	"tailrace/internal/vfs/memfs"
 )
@@ -111,6 +112,8 @@ func TestPageHasWhatIsDeclared(t *testing.T) {
 	f := startTier(t, func(o *Options) { o.Metrics = set })
 	f.fill(4, 5, 100)
 	f.drain()
+	f.SetLimits(project.Default, ProjectLimits{StoredBytes: 1 << 40, Streams: 1 << 20})
+	f.LookAtDisk()
 	shown := map[string]bool{}
 	for series := range page(t, set) {
 		of := familyOf(series)

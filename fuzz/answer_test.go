@@ -67,7 +67,10 @@ func (a *answer) checkLaws(method string) error {
 		return nil
 	}
 	var envelope struct {
-		Error struct{ Code, Message string }
+		Error struct {
+			Code, Message string
+			RequestID     string `json:"request_id"`
+		}
 	}
 	strict := json.NewDecoder(bytes.NewReader(a.body))
 	strict.DisallowUnknownFields()
@@ -75,6 +78,9 @@ func (a *answer) checkLaws(method string) error {
 		return fmt.Errorf("error %d has the body %q: %w", a.StatusCode, a.body, err)
 	}
 	a.code = envelope.Error.Code
+	if id := envelope.Error.RequestID; id == "" || id != h.Get("X-Request-Id") {
+		return fmt.Errorf("error %d has the request id %q, its header %q", a.StatusCode, id, h.Get("X-Request-Id"))
+	}
 	if catalogue[a.code] != a.StatusCode || envelope.Error.Message == "" {
 		return fmt.Errorf("error %d with code %q is not in the catalogue", a.StatusCode, a.code)
 	}

@@ -118,18 +118,26 @@ func sameAnswers(said [2][]byte, size int) bool {
 	return begin[0] == begin[1]
 }
 
-var cursorInEvent = regexp.MustCompile(`"streamCursor":"[0-9]+"`)
+var (
+	cursorInEvent = regexp.MustCompile(`"streamCursor":"[0-9]+"`)
+	madeRequestID = regexp.MustCompile(`"request_id":"[0-9a-f]{16}"`)
+	madeIDHeader  = regexp.MustCompile(`^X-Request-Id: [0-9a-f]{16}\r\n$`)
+)
 
-// settled leaves out what depends on the time.
+// settled leaves out what depends on the time, and ids that the server has made.
 func settled(said []byte) []byte {
 	var b bytes.Buffer
 	for line := range bytes.Lines(said) {
 		if bytes.HasPrefix(line, []byte("Date: ")) {
 			line = []byte("Date: …\r\n")
 		}
+		if madeIDHeader.Match(line) {
+			line = []byte("X-Request-Id: …\r\n")
+		}
 		b.Write(line)
 	}
-	return cursorInEvent.ReplaceAll(b.Bytes(), []byte(`"streamCursor":"…"`))
+	said = madeRequestID.ReplaceAll(b.Bytes(), []byte(`"request_id":"0000000000000000"`))
+	return cursorInEvent.ReplaceAll(said, []byte(`"streamCursor":"…"`))
 }
 
 // namesIn are the streams that were there and those that were created, by the
@@ -185,7 +193,7 @@ func clip(b []byte) string {
 }
 
 // always are headers that every answer has.
-var always = regexp.MustCompile(`(Access-Control|X-Content-Type|Cross-Origin|Date)[^\n]*\n`)
+var always = regexp.MustCompile(`(Access-Control|X-Content-Type|X-Request-Id|Cross-Origin|Date)[^\n]*\n`)
 
 // shown is a part of an answer for people.
 func shown(said []byte) string { return clip(always.ReplaceAll(said, nil)) }
