@@ -56,6 +56,7 @@ bin/toxiproxy: internal/testtools/go.sum
 	@touch $@
 
 test-conformance: build testtools conformance/node_modules/.installed
+	cd conformance && node --test --test-timeout=60000 --test-reporter=dot lib/*.test.mjs
 	cd conformance && node run.mjs --binary ../$(BIN)
 	cd conformance && node client-crash.mjs --binary ../$(BIN)
 

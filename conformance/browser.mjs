@@ -39,8 +39,8 @@ function options() {
 }
 
 // run answers whether a server with that configuration passed.
-async function run(browser, { name, flags, bucket, flushes }) {
-  const server = await Server.create({ binary: resolve(binary), flags, bucket })
+async function run(browser, { name, flags, bucket, access, flushes }) {
+  const server = await Server.create({ binary: resolve(binary), flags, bucket, access })
   let result
   try {
     await server.start()
@@ -51,6 +51,7 @@ async function run(browser, { name, flags, bucket, flushes }) {
   const { problems, lines, summary } = result
   const wrong = await server.stop()
   if (wrong) problems.push(wrong)
+  lines.push(server.account)
   const good = problems.length === 0
   for (const line of [...lines, ...problems]) console.log(`browser ${name}: ${line}`)
   console.log(`browser ${name}: ${good ? "passed" : "failed"}: ${summary}`)

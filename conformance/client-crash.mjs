@@ -70,6 +70,7 @@ async function killer(writers) {
   const places = Array.from({ length: kills }, () => (0.03 + draw() * 0.94) * total * writers.length).sort((a, b) => a - b)
   for (const place of places) {
     while (appended() < place) await delay(1)
+    await server.count() // with the process its counters end
     await delay(draw() * 25)
     await crash()
   }
@@ -149,6 +150,7 @@ try {
   ;({ problems, summary } = judge(await Promise.race([scenario(), wire.violated, late])))
   const wrongEnd = await server.stop()
   if (wrongEnd) problems.push(wrongEnd)
+  summary.unshift(`  ${server.account}`)
 } catch (err) {
   // The crashes may still be going on: from here to the exit nothing gives them a turn.
   problems = [`after ${killed} kills: ${err.stack}`, ...actors.map(String), JSON.stringify(wire.counts)]

@@ -39,13 +39,14 @@ let good = true
 if (url) {
   good = await run(url, url.replace(/\/+$/, ""), seed)
 } else {
-  for (const { name, flags, bucket } of configurations) {
-    const server = await Server.create({ binary: resolve(binary), flags, bucket })
+  for (const { name, flags, bucket, access } of configurations) {
+    const server = await Server.create({ binary: resolve(binary), flags, bucket, access })
     await server.start()
     good = (await run(name, server.url, seed)) && good
     const wrong = await server.stop()
     if (wrong) console.log(`codings ${name}: ${wrong}`)
     if (wrong) good = false
+    console.log(`codings ${name}: ${server.account}`)
   }
 }
 process.exitCode = good ? 0 : 1

@@ -12,20 +12,52 @@ const tier = [
   ...["--bucket-publish-every", "500ms", "--bucket-grace", "0s"],
 ]
 
+// An answer to a token is for nobody else, and says so with this instead of what the suite looks for.
+const privateDeviations = [
+  {
+    test: /should have correct SSE headers \(no Content-Length, proper Cache-Control\)$/,
+    fails: /'private, no-store' to contain 'no-cache'/,
+    reason: "with authentication an event stream is private, no-store: that forbids all that no-cache does, and more",
+  },
+]
+
+// They are run in this order, two at a time: the one that takes longest first, and beside it those
+// whose tests have the least time.
 export const configurations = [
+  // Users get 30 s, which the suite's own tests outlast only with a raised limit.
+  { name: "default", flags: [], longPollTimeoutMs: 30_000, testTimeoutMs: 40_000 },
+
   // The suite's long-poll timeout test gives up after 5 s and passes when the server waits longer,
   // so it only means something with a short timeout.
   { name: "short", flags: ["--long-poll-timeout", "1.5s"], longPollTimeoutMs: 1500 },
 
-  // Users get 30 s, which the suite's own tests outlast only with a raised limit.
-  { name: "default", flags: [], longPollTimeoutMs: 30_000, testTimeoutMs: 40_000 },
+  // Without event loops, as on every system but Linux.
+  { name: "portable", flags: ["--portable", "--long-poll-timeout", "1.5s"], longPollTimeoutMs: 1500 },
+
+  // With authentication on, through a doorman who shows the token, and makes all streams public: what
+  // anybody may read has the answers that it has without authentication.
+  {
+    name: "auth",
+    flags: ["--long-poll-timeout", "1.5s", "--log-format", "json"],
+    access: { credential: "token", publicStreams: true },
+    longPollTimeoutMs: 1500,
+    testTimeoutMs: 20_000,
+  },
+
+  // The same with an API key, over TLS, without event loops and with private streams.
+  {
+    name: "auth-tls",
+    flags: ["--long-poll-timeout", "1.5s", "--portable"],
+    access: { credential: "key", tls: true },
+    longPollTimeoutMs: 1500,
+    testTimeoutMs: 20_000,
+    deviations: privateDeviations,
+  },
 
   // So small that the tests cross log files, flushes, merges and cache misses. What that costs is
   // no matter here, so there is time.
   { name: "tiny", flags: tiny, longPollTimeoutMs: 1500, testTimeoutMs: 20_000, flushes: true },
 
-  // The same two without event loops, as on every system but Linux.
-  { name: "portable", flags: ["--portable", "--long-poll-timeout", "1.5s"], longPollTimeoutMs: 1500 },
   {
     name: "portable-tiny",
     flags: ["--portable", ...tiny],
