@@ -132,7 +132,7 @@ func settled(said []byte) []byte {
 			line = []byte("Date: …\r\n")
 		}
 		if madeIDHeader.Match(line) {
-			line = []byte("X-Request-Id: …\r\n")
+			line = []byte("X-Request-Id: 0000000000000000\r\n")
 		}
 		b.Write(line)
 	}
