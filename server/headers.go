@@ -60,9 +60,11 @@ var (
 	valueCodings     = []byte("Accept-Encoding")
 	valueOrigin      = []byte("Origin")
 	valuePrivate     = []byte("private, no-store")
-	valueNoTransform = []byte("no-cache, no-transform")
-	valueNoReferrer  = []byte("no-referrer")
-	valuePublicRead  = []byte("public-read")
+	// Clients and proxies look for what an event stream says without authentication.
+	valuePrivateStream = []byte("private, no-store, no-cache, no-transform")
+	valueNoTransform   = []byte("no-cache, no-transform")
+	valueNoReferrer    = []byte("no-referrer")
+	valuePublicRead    = []byte("public-read")
 
 	valueCodingsOrigin = []byte("Accept-Encoding, Origin")
 	valueGzip          = []byte("gzip")

@@ -81,9 +81,12 @@ func (p *place) cursor(now time.Time) uint64 { return max(cursorAt(now), p.floor
 
 // beginStream appends the head of a response, and counts the request as answered.
 func (s *Server) beginStream(x *exchange, f *feed, dst []byte, sh shape, now time.Time) []byte {
-	x.result.Public = f.public
 	s.begin(x, 200)
-	s.setCaching(x, valueNoTransform)
+	if s.opts.Auth == nil || f.public {
+		x.set(nameCacheControl, valueNoTransform)
+	} else {
+		x.set(nameCacheControl, valuePrivateStream)
+	}
 	s.conclude(x, now)
 	dst = append(dst, "HTTP/1.1 200 OK\r\nDate: "...)
 	dst = now.UTC().AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 GMT")

@@ -92,15 +92,10 @@ function base32(bytes) {
   return bits.replace(/.{1,5}/g, (five) => "abcdefghijklmnopqrstuvwxyz234567"[parseInt(five.padEnd(5, "0"), 2)])
 }
 
-// certificate makes one for this machine that lasts longer than a run. Node has no means to.
+// certificate makes one for this machine. Node has no means to; Go comes with a program for it.
 function certificate(home) {
-  const [cert, key] = [join(home, "tls.crt"), join(home, "tls.key")]
-  const made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert, "-days", "2"]
-  const names = ["-subj", "/CN=tailrace", "-addext", "subjectAltName=IP:127.0.0.1"]
-  try {
-    execFileSync("openssl", ["req", "-x509", ...made, ...names], { stdio: ["ignore", "ignore", "pipe"] })
-  } catch (err) {
-    throw new Error(`access: openssl, which makes the certificate: ${err.stderr || err.message}`)
-  }
+  const program = join(execFileSync("go", ["env", "GOROOT"], { encoding: "utf8" }).trim(), "src/crypto/tls/generate_cert.go")
+  execFileSync("go", ["run", program, "--host", "127.0.0.1", "--ecdsa-curve", "P256"], { cwd: home, stdio: ["ignore", "ignore", "pipe"] })
+  const [cert, key] = [join(home, "cert.pem"), join(home, "key.pem")]
   return [cert, key]
 }

@@ -12,15 +12,6 @@ const tier = [
   ...["--bucket-publish-every", "500ms", "--bucket-grace", "0s"],
 ]
 
-// An answer to a token is for nobody else, and says so with this instead of what the suite looks for.
-const privateDeviations = [
-  {
-    test: /should have correct SSE headers \(no Content-Length, proper Cache-Control\)$/,
-    fails: /'private, no-store' to contain 'no-cache'/,
-    reason: "with authentication an event stream is private, no-store: that forbids all that no-cache does, and more",
-  },
-]
-
 // They are run in this order, two at a time: the one that takes longest first, and beside it those
 // whose tests have the least time.
 export const configurations = [
@@ -51,7 +42,6 @@ export const configurations = [
     access: { credential: "key", tls: true },
     longPollTimeoutMs: 1500,
     testTimeoutMs: 20_000,
-    deviations: privateDeviations,
   },
 
   // So small that the tests cross log files, flushes, merges and cache misses. What that costs is
