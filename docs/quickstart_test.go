@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -204,15 +205,24 @@ func create(t *testing.T, name string) *os.File {
 	return f
 }
 
+// given are the ports that freeAddress has found. The system may offer one again that
+// nobody listens on yet.
+var given sync.Map
+
 // freeAddress finds a port that nobody uses.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := "127.0.0.1:" + strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+		ln.Close()
+		if _, again := given.LoadOrStore(address, true); !again {
+			return address
+		}
 	}
-	defer ln.Close()
-	return "127.0.0.1:" + strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
 }
 
 // matches compares lines. A line of three dots stands for any number of lines,

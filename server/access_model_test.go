@@ -39,8 +39,6 @@ type verdict struct {
 	byURL     bool
 }
 
-var unauthorized = verdict{status: 401, code: "unauthorized"}
-
 // judge is the documented order: the path, the headers, the method, the credentials,
 // and what they are for.
 func judge(c *credential, at *spot, method string) verdict {
