@@ -190,6 +190,12 @@ func (g *Guard) judge(st *state, k kind, credential []byte, project, stream stri
 			return grant, None
 		case resultExpired:
 			refusal = Expired
+		case resultClaims:
+			if k == kindURL {
+				// The guard made it, so nobody has guessed it. A browser sends a cookie
+				// with requests for streams below the one that it is for, too.
+				return nil, g.counts.refuse(Unauthorized)
+			}
 		}
 	}
 	g.failures.charge(at, now)
