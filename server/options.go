@@ -82,8 +82,10 @@ type Options struct {
 	Instance uint64
 
 	// TrustForwarded believes X-Forwarded-Proto and X-Forwarded-Host about
-	// the URL that the client used. Only for a server behind a proxy that
-	// sets them.
+	// the URL that the client used, and the last of X-Forwarded-For about where
+	// bad credentials come from. Only for a server behind a proxy that sets all
+	// three: what it passes on as the client wrote it lets one address try
+	// credentials without end, in the name of others.
 	TrustForwarded bool
 
 	// Auth decides who may do what; nil = anybody may do everything. It is to know

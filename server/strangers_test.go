@@ -2,7 +2,11 @@ package server
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"time"
+
+	"tailrace/internal/auth"
 )
 
 // Whose pages may use a project's streams is nothing that strangers learn, and so is
@@ -83,4 +87,30 @@ func TestStrangersAreToldNoTimes(t *testing.T) {
 	if f.do("GET", root+"acme/there", "", all, "Stream-Timing: true").want(t, 200).Header.Get("Server-Timing") == "" {
 		t.Error("who has credentials is told nothing")
 	}
+}
+
+// A browser sends a cookie with requests for streams below the one that it is for. That
+// does not count as an attempt to guess one.
+func TestCookiesOfOtherStreamsAreNoGuesses(t *testing.T) {
+	f, k := guarded(t, func(u *setup, k *keys) {
+		var err error
+		if k.guard, err = auth.New(auth.Options{FailureBurst: 3, FailureEvery: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		u.server.Auth = k.guard
+	})
+	all := k.token(t, everything)
+	f.do("PUT", root+"acme/a", "hello", text, all).want(t, 201)
+	f.do("PUT", root+"acme/a/private", "hello", text, all).want(t, 201)
+	cookie, _, _ := strings.Cut(f.do("POST", roots[routeToken]+"acme/a", "", all, "Token-Cookie: true").want(t, 201).Header.Get("Set-Cookie"), ";")
+	for range 10 {
+		f.do("GET", root+"acme/a/private", "", "Cookie: "+cookie).wantError(t, 401, "unauthorized")
+		f.do("GET", root+"acme/a/none", "", "Cookie: "+cookie).wantError(t, 401, "unauthorized")
+	}
+	f.do("GET", root+"acme/a", "", "Cookie: "+cookie).want(t, 200)
+	// What the server has not made counts.
+	for range 3 {
+		f.do("GET", root+"acme/a/private", "", "Cookie: "+cookie+"A").wantError(t, 401, "unauthorized")
+	}
+	f.do("GET", root+"acme/a/private", "", "Cookie: "+cookie+"A").wantError(t, 429, "too_many_failures")
 }

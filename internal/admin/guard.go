@@ -83,14 +83,15 @@ func (a *API) note(x *exchange, took time.Duration) {
 }
 
 // validRequestID reports whether a client's id can be repeated in answers and in
-// the log as it is.
+// the log as it is. It takes what the server takes, whose answers have the id too.
 func validRequestID(id string) bool {
 	if id == "" || len(id) > requestIDBytesMax {
 		return false
 	}
 	for _, c := range []byte(id) {
 		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-',
+			c == ':', c == '/', c == '+', c == '=':
 		default:
 			return false
 		}

@@ -17,7 +17,7 @@ const (
 	nameBytesMax = 1024
 
 	// requestIDBytesMax bounds an X-Request-Id: bytes per line of the log.
-	requestIDBytesMax = 64
+	requestIDBytesMax = 128
 
 	// deletesInFlight is how many deletes of a job wait for the log at a time: what
 	// clients have to share a batch with.

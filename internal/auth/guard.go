@@ -121,13 +121,17 @@ func (g *Guard) Bearer(credential []byte, project string, from func() netip.Addr
 		return grant, None
 	}
 	var refusal Refusal
+	var of sum
 	if bytes.HasPrefix(credential, apiKeyPattern) {
 		grant, refusal = g.apiKey(st, credential, project, from)
 	} else {
-		grant, refusal = g.judge(st, kindBearer, credential, project, "", from)
+		grant, of, refusal = g.judge(st, kindBearer, credential, project, "", from)
 	}
 	if refusal == None {
-		st.recent.add(credential, hash, grant)
+		if out := st.recent.add(credential, hash, of, grant); out != nil && out.sum != (sum{}) {
+			// While it was here the cache did not see it in use, and may have dropped it.
+			st.cache.add(&out.sum, kindBearer, out.grant)
+		}
 	}
 	return grant, refusal
 }
@@ -135,7 +139,8 @@ func (g *Guard) Bearer(credential []byte, project string, from func() netip.Addr
 // URLToken judges a token that Mint made for the stream. No other credential is
 // accepted here, and Bearer accepts none of these.
 func (g *Guard) URLToken(credential []byte, stream string, from func() netip.Addr) (*Grant, Refusal) {
-	return g.judge(g.state.Load(), kindURL, credential, project.Of(stream), stream, from)
+	grant, _, refusal := g.judge(g.state.Load(), kindURL, credential, project.Of(stream), stream, from)
+	return grant, refusal
 }
 
 func (g *Guard) apiKey(st *state, credential []byte, project string, from func() netip.Addr) (*Grant, Refusal) {
@@ -157,28 +162,28 @@ func (g *Guard) apiKey(st *state, credential []byte, project string, from func()
 }
 
 // judge is for tokens of both kinds. Those in a URL are for one stream.
-func (g *Guard) judge(st *state, k kind, credential []byte, project, stream string, from func() netip.Addr) (*Grant, Refusal) {
+func (g *Guard) judge(st *state, k kind, credential []byte, project, stream string, from func() netip.Addr) (*Grant, sum, Refusal) {
+	var of sum
 	if len(credential) == 0 {
-		return nil, g.counts.refuse(Unauthorized) // nothing was tried
+		return nil, of, g.counts.refuse(Unauthorized) // nothing was tried
 	}
 	now := g.now()
 	fits := len(credential) <= tokenBytesMax
-	var of sum
 	if fits {
 		of = sha256.Sum256(credential)
 		grant, expired := st.cache.get(&of, k, project, stream, now)
 		switch {
 		case expired:
 			g.counts.hits.Inc()
-			return nil, g.counts.refuse(Expired)
+			return nil, of, g.counts.refuse(Expired)
 		case grant != nil:
 			g.counts.hits.Inc()
-			return grant, None
+			return grant, of, None
 		}
 	}
 	at := origin(from)
 	if g.failures.limited(at, now) {
-		return nil, g.counts.refuse(TooManyFailures)
+		return nil, of, g.counts.refuse(TooManyFailures)
 	}
 	g.counts.misses.Inc()
 	refusal := Unauthorized
@@ -187,13 +192,19 @@ func (g *Guard) judge(st *state, k kind, credential []byte, project, stream stri
 		switch r {
 		case resultOK:
 			st.cache.add(&of, k, grant)
-			return grant, None
+			return grant, of, None
 		case resultExpired:
 			refusal = Expired
+		case resultClaims:
+			if k == kindURL {
+				// The guard made it, so nobody has guessed it. A browser sends a cookie
+				// with requests for streams below the one that it is for, too.
+				return nil, of, g.counts.refuse(Unauthorized)
+			}
 		}
 	}
 	g.failures.charge(at, now)
-	return nil, g.counts.refuse(refusal)
+	return nil, of, g.counts.refuse(refusal)
 }
 
 // verify takes apart what is in no cache. What has not the form of a token is no

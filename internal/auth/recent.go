@@ -21,6 +21,7 @@ type recent struct {
 type accepted struct {
 	hash  uint64
 	token string
+	sum   sum // in the cache; of an API key none
 	grant *Grant
 }
 
@@ -48,9 +49,10 @@ func (r *recent) get(token []byte, project string, now func() time.Time) (*Grant
 	return a.grant, hash
 }
 
-// add remembers a token, in place of whichever had its slot.
-func (r *recent) add(token []byte, hash uint64, grant *Grant) {
-	if len(token) <= recentBytesMax {
-		r.slots[hash%recentSlots].Store(&accepted{hash, string(token), grant})
+// add remembers a token, in place of the one that is returned, if there was one.
+func (r *recent) add(token []byte, hash uint64, of sum, grant *Grant) (displaced *accepted) {
+	if len(token) > recentBytesMax {
+		return nil
 	}
+	return r.slots[hash%recentSlots].Swap(&accepted{hash, string(token), of, grant})
 }

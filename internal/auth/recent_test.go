@@ -17,7 +17,7 @@ func TestRecentTokensAreThoseThatCame(t *testing.T) {
 	if got != nil {
 		t.Fatal("a token is known that never came")
 	}
-	r.add(token, hash, grant)
+	r.add(token, hash, sum{}, grant)
 	clear(token) // it is the memory of a request
 	for _, c := range []struct {
 		token, project string
@@ -36,13 +36,13 @@ func TestRecentTokensAreThoseThatCame(t *testing.T) {
 		}
 	}
 	// Another token with the same hash, if there were one, is not taken for it.
-	r.slots[hash%recentSlots].Store(&accepted{hash, "other", grant})
+	r.slots[hash%recentSlots].Store(&accepted{hash: hash, token: "other", grant: grant})
 	if got, _ := r.get([]byte("token"), "acme", at(now)); got != nil {
 		t.Error("a token is taken for another one of the same hash")
 	}
 	long := []byte(strings.Repeat("x", recentBytesMax+1))
 	_, hash = r.get(long, "acme", at(now))
-	r.add(long, hash, grant)
+	r.add(long, hash, sum{}, grant)
 	if got, _ := r.get(long, "acme", at(now)); got != nil {
 		t.Error("a long token is kept")
 	}

@@ -29,7 +29,7 @@ func (c *Config) declare(d *declaration) {
 	d.toggle(&c.OpenToAnyone, "open-to-anyone", "serve other machines although --auth is off: whoever reaches the address may read, write and delete")
 	d.file(&c.TLSCert, "tls-cert", "", "file with the certificate in PEM, and those between it and the root; with --tls-key the server speaks TLS").reloads()
 	d.file(&c.TLSKey, "tls-key", "", "file with the key of the certificate in PEM").reloads()
-	d.toggle(&c.TrustForwarded, "trust-forwarded", "build Location from X-Forwarded-Proto and X-Forwarded-Host, for a server behind a proxy that sets them")
+	d.toggle(&c.TrustForwarded, "trust-forwarded", "build Location from X-Forwarded-Proto and X-Forwarded-Host, and take the last of X-Forwarded-For for the address of a client whose credentials are bad, for a server behind a proxy that sets all three")
 	d.count(&c.Connections, "connections", ConnectionsDefault, "most open connections").positive()
 	d.count(&c.ConnectionsPerAddress, "connections-per-address", 0, "most open connections from one IPv4 address or IPv6 /64; 0 means any number. Behind a proxy all clients have its address").notNegative()
 	d.duration(&c.DrainTimeout, "drain-timeout", 5*time.Second, "how long a shutdown may take to answer what is under way").positive()
