@@ -167,6 +167,12 @@ func (s *Server) mayFork(x *exchange) bool {
 // isPublic reports whether the answer is of a stream that anybody may read.
 func (x *exchange) isPublic() bool { return x.result.Public || x.info.Public }
 
+// stillGranted reports whether what a live reader came with is good after the keys may
+// have changed. It does not look at the clock.
+func (s *Server) stillGranted(g *auth.Grant) bool {
+	return g == nil || s.opts.Auth.Current(g)
+}
+
 // allowedUntil is when the credentials of a live reader are void.
 func (x *exchange) allowedUntil() time.Time {
 	if x.grant == nil || x.grant.Expires.IsZero() {

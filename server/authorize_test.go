@@ -328,6 +328,31 @@ func TestLiveReadsEndWithTheirToken(t *testing.T) {
 	await(t, "the answer", waits).want(t, 200)
 }
 
+// An event stream ends soon after its key was taken back, one by another key goes on.
+func TestEventStreamsEndWithTheirKey(t *testing.T) {
+	f, k := guarded(t, func(u *setup, _ *keys) {
+		u.server.LiveTime, u.server.CommentInterval = time.Hour, 50*time.Millisecond
+	})
+	f.do("PUT", root+"acme/a", "hello", text, k.token(t, everything)).want(t, 201)
+	f.do("PUT", root+"globex/a", "hello", text, k.token(t, everything, inGlobex)).want(t, 201)
+	other := f.dial()
+	defer other.conn.Close()
+	other.send(f.request("GET", root+"globex/a?offset=-1&live=sse", "", k.token(t, "read", inGlobex)))
+	ended := make(chan *response, 1)
+	go func() { ended <- f.do("GET", root+"acme/a?offset=-1&live=sse", "", k.token(t, "read")) }()
+	for range 2 {
+		await(t, "a reader that waits", f.parks)
+	}
+	k.all[0].Secrets[0].Value = []byte(strings.Repeat("n", 32))
+	k.set(t)
+	if body := await(t, "the end of the events", ended).want(t, 200).body; !strings.Contains(body, `"tokenExpired":true`) {
+		t.Errorf("the events end with\n%s", body)
+	}
+	if n := f.server.LiveReaders(); n != 1 {
+		t.Errorf("%d live readers are left, want that of the other key", n)
+	}
+}
+
 func TestFailuresOfAnAddressAreLimited(t *testing.T) {
 	f, k := guarded(t, func(u *setup, k *keys) {
 		var err error

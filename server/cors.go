@@ -44,12 +44,21 @@ func (s *Server) setCORS(x *exchange) (varies bool) {
 	if o.none() {
 		return false
 	}
-	if v := o.allowed(x.head.values[fieldOrigin]); v != nil {
-		x.set(nameAllowOrigin, v)
-		x.set(nameExposeHeaders, exposeHeaders)
-		if !o.any && s.arranged.Load().URLTokens {
-			x.set(nameAllowCredentials, valueTrue) // a token may come as a cookie
-		}
+	origin := x.head.values[fieldOrigin]
+	v := o.allowed(origin)
+	if v == nil {
+		return true
 	}
-	return !o.any
+	cookies := !o.any
+	if s.opts.Auth != nil && x.tenant == nil && len(origin) > 0 {
+		// Whose project it is does not show. What a page asks before it sends a cookie,
+		// and why it was refused, it may know whoever it is: it has that from nobody.
+		v, cookies, varies = origin, true, true
+	}
+	x.set(nameAllowOrigin, v)
+	x.set(nameExposeHeaders, exposeHeaders)
+	if cookies && s.arranged.Load().URLTokens {
+		x.set(nameAllowCredentials, valueTrue) // a token may come as a cookie
+	}
+	return varies || !o.any || s.opts.Auth != nil && x.tenant == nil
 }

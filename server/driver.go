@@ -141,7 +141,7 @@ func (s *Server) wait(ctx *fasthttp.RequestCtx, x *exchange, c *conn) outcome {
 	// fasthttp may fail before it comes to the callback.
 	c.tenant = x.tenant
 	c.reading.Store(true)
-	f := &follower{conn: c, until: x.allowedUntil(), reading: reading{feed: s.newFeed(x), place: s.newPlace(x)}}
+	f := &follower{conn: c, until: x.allowedUntil(), grant: x.grant, reading: reading{feed: s.newFeed(x), place: s.newPlace(x)}}
 	f.head = s.beginStream(x, f.feed, takeBuffer(), f.shape, time.Now())
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(net.Conn) { go f.run() })

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"tailrace/internal/auth"
 )
 
 // follower is an SSE reader on a connection taken from fasthttp: one goroutine
@@ -15,6 +17,7 @@ type follower struct {
 	conn  *conn
 	head  []byte    // of the response, until it is sent
 	until time.Time // that its token is good
+	grant *auth.Grant
 	woken atomic.Bool
 	reading
 }
@@ -129,6 +132,10 @@ func (f *follower) idle(end time.Time, comment *time.Time) bool {
 		now := time.Now()
 		if !now.Before(end) {
 			return true
+		}
+		if !f.server.stillGranted(f.grant) {
+			f.finish(appendExpired(takeBuffer(), f.shape, f.from))
+			return false
 		}
 		if !now.Before(*comment) {
 			out := appendComment(takeBuffer(), f.shape)

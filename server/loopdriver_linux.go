@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"tailrace/engine"
+	"tailrace/internal/auth"
 	"tailrace/internal/evloop"
 	"tailrace/internal/stream"
 )
@@ -52,8 +53,9 @@ type loopDriver struct {
 	answerAt  time.Time // when the answers after a commit are made; zero before it
 	begun     time.Time
 
-	peers    []*peer // by the slots of connections
-	corked   bool    // between PassBegin and PassEnd
+	peers    []*peer       // by the slots of connections
+	grants   []*auth.Grant // of event streams, likewise; none without authentication
+	corked   bool          // between PassBegin and PassEnd
 	stopping bool
 }
 
@@ -268,6 +270,26 @@ func (d *loopDriver) answerTime() time.Time {
 func (d *loopDriver) peerOf(c *evloop.Conn) *peer {
 	if at := int(c.Slot()); at < len(d.peers) {
 		return d.peers[at]
+	}
+	return nil
+}
+
+// setGrant notes what an event stream is by, nil if there is nothing to note.
+func (d *loopDriver) setGrant(c *evloop.Conn, g *auth.Grant) {
+	at := int(c.Slot())
+	if g == nil && at >= len(d.grants) {
+		return
+	}
+	for at >= len(d.grants) {
+		d.grants = append(d.grants, nil)
+	}
+	d.grants[at] = g
+}
+
+// grantOf is what an event stream is by, or nil.
+func (d *loopDriver) grantOf(c *evloop.Conn) *auth.Grant {
+	if at := int(c.Slot()); at < len(d.grants) {
+		return d.grants[at]
 	}
 	return nil
 }

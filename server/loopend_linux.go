@@ -79,6 +79,7 @@ func (r *loopReader) leave() {
 	r.unpin()
 	r.audience.remove(r.at)
 	d := r.audience.driver
+	d.setGrant(r.Conn, nil)
 	d.server.readers.leave(d.peerOf(r.Conn), r.audience.feed.tenant)
 	r.ending = true
 }

@@ -38,6 +38,7 @@ func (lc *loopConn) follow(t *turn) {
 	// What is left of a token is by the clock on the wall as it is now. The driver's own
 	// clock does not know when that was set.
 	allowed, life := x.allowedUntil().Sub(now), s.liveTime()
+	d.setGrant(lc.Conn, x.grant)
 	r.audience = a
 	a.add(r)
 	lc.Owner = r
@@ -231,6 +232,9 @@ func (r *loopReader) expired() {
 		return
 	case r.ends >= 0 && now >= r.ends:
 		r.finish()
+		return
+	case !d.server.stillGranted(d.grantOf(r.Conn)):
+		r.expire()
 		return
 	case now >= r.comments:
 		r.comments = now + d.server.commentIn()

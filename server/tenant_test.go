@@ -221,8 +221,10 @@ func TestOriginsAreThoseOfTheProject(t *testing.T) {
 	// the same for what there is and what there is not.
 	for _, name := range []string{"acme/a", "globex/a", "unknown/a"} {
 		f.do("GET", root+name, "", origin("https://evil.example"), "Authorization: Bearer x").wantError(t, 401, "unauthorized").
-			wantHeaders(t, "Access-Control-Allow-Origin: *")
-		f.do("OPTIONS", root+name, "", origin("https://evil.example")).want(t, 204).wantHeaders(t, "Access-Control-Allow-Origin: *")
+			wantHeaders(t, "Access-Control-Allow-Origin: https://evil.example", "Access-Control-Allow-Credentials: true", "Vary: Accept-Encoding, Origin")
+		f.do("OPTIONS", root+name, "", origin("https://evil.example")).want(t, 204).
+			wantHeaders(t, "Access-Control-Allow-Origin: https://evil.example", "Access-Control-Allow-Credentials: true", "Vary: Origin")
+		f.do("OPTIONS", root+name, "").want(t, 204).wantHeaders(t, "Access-Control-Allow-Origin: *", "Access-Control-Allow-Credentials:", "Vary: Origin")
 	}
 }
 
