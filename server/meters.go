@@ -93,8 +93,16 @@ var (
 	droppedFamily     = meter.Counter("tailrace_dropped_total", "clients that were given up", meter.OneOf("reason", dropNames()...))
 	internalFamily    = meter.Counter("tailrace_internal_errors_total", "answers that were 500 internal, or would have been")
 	corruptFamily     = meter.Counter("tailrace_corrupt_reads_total", "answers and events that could not be given because stored bytes are damaged")
-	projectLiveFamily = meter.Gauge("tailrace_project_live_readers", "live readers of a project", meter.EachOf("project", "project"))
+
+	projectLiveFamily     = meter.Gauge("tailrace_project_live_readers", "live readers of a project", ofProjects)
+	projectLiveMaxFamily  = meter.Gauge("tailrace_project_live_readers_max", "the limit of tailrace_project_live_readers; there for projects that have one", ofProjects)
+	projectRequestsFamily = meter.Counter("tailrace_project_requests_total", "requests of a project that were answered", ofProjects)
+	projectBytesFamily    = meter.Counter("tailrace_project_request_bytes_total", "bytes in bodies of requests of a project", ofProjects)
+	projectLimitedFamily  = meter.Counter("tailrace_project_limited_total", "requests of a project that were refused by a rate, or for too many live readers", ofProjects)
 )
+
+// ofProjects: there are those of the configuration.
+var ofProjects = meter.EachOf("project", "project")
 
 // meters count what the server does.
 type meters struct {
@@ -179,6 +187,12 @@ func (s *Server) startMeters(set *metrics.Set) {
 		}
 		for _, t := range s.Tenants() {
 			r.Gauge(projectLiveFamily, float64(t.LiveReaders), t.Project)
+			if t.LiveReadersMax > 0 {
+				r.Gauge(projectLiveMaxFamily, float64(t.LiveReadersMax), t.Project)
+			}
+			r.Counter(projectRequestsFamily, float64(t.Requests), t.Project)
+			r.Counter(projectBytesFamily, float64(t.RequestBytes), t.Project)
+			r.Counter(projectLimitedFamily, float64(t.Limited), t.Project)
 		}
 	})
 }
@@ -198,6 +212,9 @@ func (s *Server) conclude(x *exchange, now time.Time) {
 	}
 	if n := len(x.body); n > 0 {
 		m.bytesIn.Add(n)
+	}
+	if x.tenant != nil {
+		x.tenant.note(len(x.body), x.fault)
 	}
 	if n := len(x.resp.Body()); n > 0 {
 		m.bytesOut.Add(n)

@@ -46,6 +46,9 @@ type tenant struct {
 	name  string
 	live  atomic.Int64
 	rules atomic.Pointer[rules]
+
+	// Of what was answered, and of it refused because there was too much of it.
+	requests, bytes, limited atomic.Uint64
 }
 
 // rules are what a tenant may do.
@@ -166,17 +169,38 @@ func (s *Server) bodyMax(x *exchange) int {
 	return s.opts.BodyBytesMax
 }
 
+// note counts a request that was answered.
+func (t *tenant) note(body int, f fault) {
+	t.requests.Add(1)
+	if body > 0 {
+		t.bytes.Add(uint64(body))
+	}
+	if f == faultRateLimited || f == faultQuotaReaders {
+		t.limited.Add(1)
+	}
+}
+
 // TenantUse is what a project takes of the server.
 type TenantUse struct {
-	Project     string
-	LiveReaders int64
+	Project        string
+	LiveReaders    int64
+	LiveReadersMax int64 // 0 = any number
+
+	// Since the server was made: requests that were answered, the bytes of their
+	// bodies, and those that were refused by a rate or for too many live readers.
+	Requests     uint64
+	RequestBytes uint64
+	Limited      uint64
 }
 
 // Tenants tells what the projects take, sorted by name.
 func (s *Server) Tenants() []TenantUse {
 	var all []TenantUse
 	for _, t := range s.arranged.Load().tenants {
-		all = append(all, TenantUse{Project: t.name, LiveReaders: t.live.Load()})
+		all = append(all, TenantUse{
+			Project: t.name, LiveReaders: t.live.Load(), LiveReadersMax: t.rules.Load().liveMax,
+			Requests: t.requests.Load(), RequestBytes: t.bytes.Load(), Limited: t.limited.Load(),
+		})
 	}
 	slices.SortFunc(all, func(a, b TenantUse) int { return strings.Compare(a.Project, b.Project) })
 	return all

@@ -112,6 +112,9 @@ func TestRequestsHaveALimit(t *testing.T) {
 	if refused == 0 {
 		t.Error("no request was refused")
 	}
+	if use := f.server.Tenants(); use[0].Requests != 50 || use[0].Limited != uint64(refused) || use[1].Requests != 51 || use[1].Limited != 0 {
+		t.Errorf("with %d refused the projects have %+v", refused, use)
+	}
 }
 
 func TestAppendedBytesHaveALimit(t *testing.T) {
