@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tailrace/internal/secretscan"
 )
 
 // address is where the README says that the server listens, and adminAddress
@@ -188,6 +190,9 @@ func shell(t *testing.T, script string, env []string) (printed string, err error
 	err = cmd.Wait()
 	if left := syscall.Kill(group, 0); err == nil && !errors.Is(left, syscall.ESRCH) {
 		t.Errorf("the commands leave processes behind")
+	}
+	if found := secretscan.In(read(t, stderr.Name())); found != nil {
+		t.Errorf("standard error, where servers log, has %q", found)
 	}
 	if t.Failed() || err != nil {
 		t.Logf("standard error:\n%s", read(t, stderr.Name()))

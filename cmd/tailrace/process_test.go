@@ -23,6 +23,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tailrace/internal/secretscan"
 )
 
 // patience is how long anything may take before a test gives up.
@@ -92,6 +94,9 @@ func (p *running) follow(log io.Reader) {
 		var line map[string]any
 		if json.Unmarshal(in.Bytes(), &line) != nil {
 			line = map[string]any{"msg": in.Text()}
+		}
+		if found := secretscan.In(in.Text()); found != nil {
+			p.t.Errorf("the log has %q", found)
 		}
 		p.mu.Lock()
 		p.lines = append(p.lines, line)

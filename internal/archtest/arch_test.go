@@ -36,12 +36,13 @@ var graph = map[string][]string{
 	"segment":              {"index", "internal/frame"},
 	"engine": {"index", "internal/bucket", "internal/checkpoint", "internal/frame", "internal/jsonmode", "internal/manifest",
 		"internal/meter", "internal/objstore", "internal/project", "internal/remote", "internal/stream", "internal/vfs", "segment", "wal"},
-	"internal/evloop":  {},
-	"internal/project": {},
-	"internal/admin":   {"engine", "internal/meter", "internal/project", "internal/stream"},
-	"internal/client":  {},
-	"internal/auth":    {"internal/meter", "internal/project"},
-	"internal/config":  {"internal/project"},
+	"internal/secretscan": {},
+	"internal/evloop":     {},
+	"internal/project":    {},
+	"internal/admin":      {"engine", "internal/meter", "internal/project", "internal/stream"},
+	"internal/client":     {},
+	"internal/auth":       {"internal/meter", "internal/project"},
+	"internal/config":     {"internal/project"},
 	"server": {"engine", "internal/auth", "internal/evloop", "internal/jsonmode", "internal/meter", "internal/project",
 		"internal/sse", "internal/stream"},
 	"cmd/tailrace": {"engine", "internal/admin", "internal/auth", "internal/bucket", "internal/checkpoint", "internal/client", "internal/config",
@@ -76,7 +77,7 @@ var only = map[string][]string{
 
 // testOnly are packages of ours that only tests may import.
 var testOnly = []string{"internal/model", "internal/sse/ssetest", "internal/vfs/memfs", "internal/vfs/faultfs", "internal/vfs/vfstest", "wal/waltest",
-	"internal/objstore/mem", "internal/objstore/faultobj", "internal/objstore/objtest", "internal/objstore/s3test"}
+	"internal/objstore/mem", "internal/objstore/faultobj", "internal/objstore/objtest", "internal/objstore/s3test", "internal/secretscan"}
 
 type pkg struct {
 	ImportPath string

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tailrace/internal/secretscan"
 )
 
 // patience is how long anything may take before a test gives up. It is no
@@ -47,7 +49,12 @@ func launchCommand(t *testing.T, env []string, cmd *exec.Cmd) *process {
 		p.cmd.Wait() // how it ended is in ProcessState
 		close(p.ended)
 	}()
-	t.Cleanup(func() { p.kill(t) })
+	t.Cleanup(func() {
+		p.kill(t)
+		if found := secretscan.In(p.log.String()); found != nil {
+			t.Errorf("the log has %q", found)
+		}
+	})
 	return p
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"tailrace/internal/secretscan"
 )
 
 // process is a program that runs until the end of the test.
@@ -62,6 +64,9 @@ func launch(t *testing.T, name string, env []string, command ...string) *process
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if found := secretscan.In(strings.Join(p.log, "\n")); found != nil {
+			t.Errorf("%s said %q", name, found)
+		}
 		if t.Failed() {
 			t.Logf("%s said:\n%s", name, strings.Join(p.log, "\n"))
 		}
