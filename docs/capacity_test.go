@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -59,4 +60,23 @@ func results(t *testing.T, file, benchmark, unit string) (values []float64) {
 		}
 	}
 	return values
+}
+
+// TestEstimatesAreThoseOfTheEngine compares what streams and producers count with.
+func TestEstimatesAreThoseOfTheEngine(t *testing.T) {
+	source := read(t, "../engine/options.go")
+	for name, said := range map[string]map[string]string{
+		"streamCost":   {"capacity.md": "estimate of %s bytes, its name", "../README.md": "estimate of %s bytes for each and its name"},
+		"producerCost": {"capacity.md": "with %s bytes and its id"},
+	} {
+		m := regexp.MustCompile(`(?m)^\t` + name + ` += (\d+)$`).FindStringSubmatch(source)
+		if m == nil {
+			t.Fatalf("the engine has no %s", name)
+		}
+		for page, sentence := range said {
+			if want := fmt.Sprintf(sentence, m[1]); !strings.Contains(read(t, page), want) {
+				t.Errorf("%s does not say: %s", page, want)
+			}
+		}
+	}
 }
