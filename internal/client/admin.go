@@ -16,14 +16,13 @@ const adminRoot = "/v1/admin/"
 // Listed is a stream in a list. Raw is all that the server told, which may be
 // more.
 type Listed struct {
-	Name        string    `json:"name"`
-	ContentType string    `json:"content_type"`
-	Tail        string    `json:"tail"`
-	Closed      bool      `json:"closed"`
-	Gone        bool      `json:"gone"` // deleted or expired, and kept for its forks
-	Public      bool      `json:"public"`
-	Bytes       int64     `json:"bytes"`
-	CreatedAt   time.Time `json:"created_at"`
+	Name        string `json:"name"`
+	ContentType string `json:"content_type"`
+	Tail        string `json:"tail"`
+	Closed      bool   `json:"closed"`
+	Gone        bool   `json:"gone"` // deleted or expired, and kept for its forks
+	Public      bool   `json:"public"`
+	Bytes       int64  `json:"bytes"`
 
 	Raw json.RawMessage `json:"-"`
 }

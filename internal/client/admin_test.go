@@ -19,14 +19,14 @@ func TestListFollowsTheCursor(t *testing.T) {
 		case "c1":
 			fmt.Fprint(w, `{"streams":[],"cursor":"c2"}`)
 		default:
-			fmt.Fprint(w, `{"streams":[{"name":"acme/3","created_at":"2026-01-02T03:04:05Z"}]}`)
+			fmt.Fprint(w, `{"streams":[{"name":"acme/3"}]}`)
 		}
 	})})
 	var got []Listed
 	if err := c.List(t.Context(), "acme", "acme/", func(l *Listed) error { got = append(got, *l); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 3 || got[0].Bytes != 5 || !got[0].Closed || !strings.Contains(string(got[0].Raw), `"other":{"x":1}`) || got[2].Name != "acme/3" || got[2].CreatedAt.Year() != 2026 {
+	if len(got) != 3 || got[0].Bytes != 5 || !got[0].Closed || !strings.Contains(string(got[0].Raw), `"other":{"x":1}`) || got[2].Name != "acme/3" {
 		t.Errorf("%+v", got)
 	}
 	want := "GET /v1/admin/projects/acme/streams?prefix=acme%2F|GET /v1/admin/projects/acme/streams?cursor=c1&prefix=acme%2F|GET /v1/admin/projects/acme/streams?cursor=c2&prefix=acme%2F"
