@@ -1,6 +1,8 @@
 package client
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -77,6 +79,22 @@ func TestDeletionByPrefixIsAJob(t *testing.T) {
 	}
 	if err := c.CancelJob(t.Context(), "acme", "j 1"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAJobThatIsBegunIsKnown: who breaks off while the server begins a job learns
+// which one it is.
+func TestAJobThatIsBegunIsKnown(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := newClient(t, Options{Server: handle(t, func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprint(w, `{"job":{"id":"7","state":"running"}}`)
+	})})
+	job, err := c.DeletePrefix(ctx, "acme", "acme/", func(*Job) {})
+	if job.ID != "7" || !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v", job, err)
 	}
 }
 
