@@ -101,13 +101,16 @@ func (s *session) deletePrefix(owner, prefix string, yes bool) int {
 		last.Store(&seen)
 	})
 	p.end()
-	if ctx.Err() != nil && job.ID != "" {
+	if err != nil && ctx.Err() != nil && job.ID != "" {
 		limited, cancel := context.WithTimeout(context.Background(), cancelPatience)
 		defer cancel()
 		if failed := c.CancelJob(limited, owner, job.ID); failed != nil {
 			return s.fail(fmt.Errorf("interrupted, and job %s goes on: %w", job.ID, failed))
 		}
 		err = fmt.Errorf("interrupted: job %s is cancelled, and has deleted %d streams or more", job.ID, job.Deleted)
+	}
+	if err != nil && ctx.Err() != nil && job.ID == "" {
+		err = fmt.Errorf("interrupted: a job may have begun all the same: %w", err)
 	}
 	if err != nil {
 		return s.fail(err)

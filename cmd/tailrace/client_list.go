@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"tailrace/internal/client"
 	"tailrace/internal/project"
@@ -49,7 +48,7 @@ func (s *session) owner(given, prefix string) (string, error) {
 
 func list(s *session, args []string) int {
 	owner := s.projectFlag()
-	long := s.flags.BoolP("long", "l", false, "with bytes, time of creation, state, and content type")
+	long := s.flags.BoolP("long", "l", false, "with bytes, state, and content type")
 	projects := s.flags.Bool("projects", false, "list the projects instead, with what they use; on the admin listener only")
 	s.reachFlags(patienceShort)
 	rest, code := s.parse(args, func() error {
@@ -84,7 +83,7 @@ func list(s *session, args []string) int {
 		case s.json:
 			out.Write(l.Raw)
 		case *long:
-			fmt.Fprintf(out, "%12d  %s  %-6s  %-24s  ", l.Bytes, l.CreatedAt.UTC().Format(time.RFC3339), stateOf(l), l.ContentType)
+			fmt.Fprintf(out, "%12d  %-6s  %-24s  ", l.Bytes, stateOf(l), l.ContentType)
 			fallthrough
 		default:
 			out.WriteString(l.Name)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"syscall"
 
+	"tailrace/internal/admin"
 	"tailrace/internal/config"
 )
 
@@ -33,6 +34,9 @@ func (p *process) fitDescriptors(log *slog.Logger) error {
 	kept := uint64(descriptorsKept)
 	if p.bucket != nil {
 		kept += descriptorsOfBucket
+	}
+	if p.AdminListen != "" {
+		kept += admin.ConnectionsMax + 1
 	}
 	if uint64(limit.Cur) <= kept {
 		return fmt.Errorf("the limit of open files is %d, and the store alone needs %d", limit.Cur, kept)

@@ -43,6 +43,10 @@ const (
 	deleteRetryMax = 5 * time.Second
 )
 
+// ConnectionsMax is how many connections Serve leaves open: descriptors, which the
+// log must never lack.
+const ConnectionsMax = 64
+
 // Bounds of connections to the admin listener.
 const (
 	headerTimeout = 5 * time.Second  // for a request's headers

@@ -40,6 +40,7 @@ func (a *API) Serve(ctx context.Context, listener net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerBytes,
+		ConnState:         newCrowd(ConnectionsMax).note,
 		ErrorLog:          slog.NewLogLogger(a.opts.Logger.Handler(), slog.LevelDebug), // of what clients send
 	}
 	served := make(chan error, 1)

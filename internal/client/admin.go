@@ -16,14 +16,13 @@ const adminRoot = "/v1/admin/"
 // Listed is a stream in a list. Raw is all that the server told, which may be
 // more.
 type Listed struct {
-	Name        string    `json:"name"`
-	ContentType string    `json:"content_type"`
-	Tail        string    `json:"tail"`
-	Closed      bool      `json:"closed"`
-	Gone        bool      `json:"gone"` // deleted or expired, and kept for its forks
-	Public      bool      `json:"public"`
-	Bytes       int64     `json:"bytes"`
-	CreatedAt   time.Time `json:"created_at"`
+	Name        string `json:"name"`
+	ContentType string `json:"content_type"`
+	Tail        string `json:"tail"`
+	Closed      bool   `json:"closed"`
+	Gone        bool   `json:"gone"` // deleted or expired, and kept for its forks
+	Public      bool   `json:"public"`
+	Bytes       int64  `json:"bytes"`
 
 	Raw json.RawMessage `json:"-"`
 }
@@ -137,7 +136,8 @@ const jobPollMax = 2 * time.Second
 
 // DeletePrefix has the server delete the streams of a project whose whole name
 // begins with prefix, all of them if that is empty, and waits until it has. Each
-// look at the job is delivered. When ctx ends, the job goes on.
+// look at the job is delivered. When ctx ends, the job goes on: the one returned has
+// its ID, for CancelJob, or none if the server did not tell it within two seconds.
 func (c *Client) DeletePrefix(ctx context.Context, project, prefix string, look func(*Job)) (Job, error) {
 	q := url.Values{"prefix": {prefix}}
 	if prefix == "" {
@@ -149,7 +149,7 @@ func (c *Client) DeletePrefix(ctx context.Context, project, prefix string, look 
 	// To begin it twice is no harm: what the first job deleted the second does not
 	// find.
 	r := &request{method: http.MethodDelete, path: projectPath(project) + "/streams", query: q, safe: true}
-	if err := c.json(ctx, r, &answer); err != nil {
+	if err := c.beginJob(ctx, r, &answer); err != nil {
 		return Job{}, err
 	}
 	if answer.Job.ID == "" {
@@ -170,6 +170,23 @@ func (c *Client) DeletePrefix(ctx context.Context, project, prefix string, look 
 			return last, err
 		}
 	}
+}
+
+// beginGrace is how long the answer that names a job is waited for after the end of
+// the context.
+const beginGrace = 2 * time.Second
+
+// beginJob is json, but does not break off as soon as ctx ends: the server may have
+// begun the job, and who does not know its name cannot cancel it.
+func (c *Client) beginJob(ctx context.Context, r *request, into any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(beginGrace, cancel) })
+	defer stop()
+	return c.json(lasting, r, into)
 }
 
 // CancelJob ends a job before it is done. What it deleted is deleted.

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -19,14 +21,14 @@ func TestListFollowsTheCursor(t *testing.T) {
 		case "c1":
 			fmt.Fprint(w, `{"streams":[],"cursor":"c2"}`)
 		default:
-			fmt.Fprint(w, `{"streams":[{"name":"acme/3","created_at":"2026-01-02T03:04:05Z"}]}`)
+			fmt.Fprint(w, `{"streams":[{"name":"acme/3"}]}`)
 		}
 	})})
 	var got []Listed
 	if err := c.List(t.Context(), "acme", "acme/", func(l *Listed) error { got = append(got, *l); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 3 || got[0].Bytes != 5 || !got[0].Closed || !strings.Contains(string(got[0].Raw), `"other":{"x":1}`) || got[2].Name != "acme/3" || got[2].CreatedAt.Year() != 2026 {
+	if len(got) != 3 || got[0].Bytes != 5 || !got[0].Closed || !strings.Contains(string(got[0].Raw), `"other":{"x":1}`) || got[2].Name != "acme/3" {
 		t.Errorf("%+v", got)
 	}
 	want := "GET /v1/admin/projects/acme/streams?prefix=acme%2F|GET /v1/admin/projects/acme/streams?cursor=c1&prefix=acme%2F|GET /v1/admin/projects/acme/streams?cursor=c2&prefix=acme%2F"
@@ -77,6 +79,22 @@ func TestDeletionByPrefixIsAJob(t *testing.T) {
 	}
 	if err := c.CancelJob(t.Context(), "acme", "j 1"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAJobThatIsBegunIsKnown: who breaks off while the server begins a job learns
+// which one it is.
+func TestAJobThatIsBegunIsKnown(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := newClient(t, Options{Server: handle(t, func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprint(w, `{"job":{"id":"7","state":"running"}}`)
+	})})
+	job, err := c.DeletePrefix(ctx, "acme", "acme/", func(*Job) {})
+	if job.ID != "7" || !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v", job, err)
 	}
 }
 

@@ -83,8 +83,8 @@ func (c *Config) declare(d *declaration) {
 	})
 	d.duration(&c.ReclaimWithin, "reclaim-within", 7*24*time.Hour, "how long bytes of deleted, expired or trimmed streams may stay in a segment that is otherwise used, while the server runs; a segment of which a quarter is such bytes is written anew at once. In a bucket they stay for --bucket-publish-every and --bucket-grace more").positive()
 	d.duration(&c.ScrubEvery, "scrub-every", 7*24*time.Hour, "how often every byte of the segments is read and verified; 0 means never").notNegative()
-	d.size(&c.DiskFreeLow, "disk-free-low", 0, "with less free than that, the disk counts as full before it is; 0 means a value that follows from the size of the disk and of log files")
-	d.size(&c.DiskFreeResume, "disk-free-resume", 0, "with that much free again, it counts as full no longer; 0 means a value above --disk-free-low that follows from it")
+	d.size(&c.DiskFreeLow, "disk-free-low", 0, "with less free than that, the disk counts as full before it is; 0 means two log files")
+	d.size(&c.DiskFreeResume, "disk-free-resume", 0, "with that much free again, it counts as full no longer; 0 means half as much again as --disk-free-low")
 
 	d.group = "Memory"
 	d.size(&c.MemoryBytes, "memory-bytes", 1<<30, "what the process may occupy; half of it is for streams, and beyond that new ones are refused with 507 memory_full").positive()

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,8 +58,8 @@ func (c *Config) judge() []error {
 	if network, _ := SplitAddress(c.Listen); network != "unix" && c.isSet("listen-mode") {
 		bad("%s is for --listen unix:/path", c.label("listen-mode"))
 	}
-	if c.DiskFreeLow != 0 && c.DiskFreeResume != 0 && c.DiskFreeResume < c.DiskFreeLow {
-		bad("%s is less than --disk-free-low", c.label("disk-free-resume"))
+	if low := cmp.Or(c.DiskFreeLow, 2*c.LogFileBytes); c.DiskFreeResume != 0 && c.DiskFreeResume < low {
+		bad("%s is less than --disk-free-low, which is %s", c.label("disk-free-resume"), formatSize(low))
 	}
 	if err := c.judgeExposure(); err != nil {
 		errs = append(errs, err)

@@ -214,6 +214,7 @@ func TestWhatCannotWorkIsRefused(t *testing.T) {
 		{"no-cors = true\n[project.default]\norigins = [\"https://a\"]", "--no-cors"},
 		{"origins = [\"https://a\"]\n[project.default]\norigins = [\"https://b\"]", "too"},
 		{"disk-free-low = 2\ndisk-free-resume = 1", "--disk-free-resume"},
+		{"disk-free-resume = 1", "--disk-free-low, which is 128MiB"},
 		{"log-requests = -1", "--log-requests"},
 		{"requests-per-second = -1", "must not be negative"},
 		{"slow-request = \"-1s\"", "--slow-request"},
