@@ -193,14 +193,26 @@ type TenantUse struct {
 	Limited      uint64
 }
 
+// Tenant tells what a project takes, nothing if it is not configured.
+func (s *Server) Tenant(name string) TenantUse {
+	if t := s.arranged.Load().tenants[name]; t != nil {
+		return t.use()
+	}
+	return TenantUse{Project: name}
+}
+
+func (t *tenant) use() TenantUse {
+	return TenantUse{
+		Project: t.name, LiveReaders: t.live.Load(), LiveReadersMax: t.rules.Load().liveMax,
+		Requests: t.requests.Load(), RequestBytes: t.bytes.Load(), Limited: t.limited.Load(),
+	}
+}
+
 // Tenants tells what the projects take, sorted by name.
 func (s *Server) Tenants() []TenantUse {
 	var all []TenantUse
 	for _, t := range s.arranged.Load().tenants {
-		all = append(all, TenantUse{
-			Project: t.name, LiveReaders: t.live.Load(), LiveReadersMax: t.rules.Load().liveMax,
-			Requests: t.requests.Load(), RequestBytes: t.bytes.Load(), Limited: t.limited.Load(),
-		})
+		all = append(all, t.use())
 	}
 	slices.SortFunc(all, func(a, b TenantUse) int { return strings.Compare(a.Project, b.Project) })
 	return all

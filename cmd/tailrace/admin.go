@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
@@ -62,13 +63,19 @@ func newAdministration(p *process, e *engine.Engine) (*administration, error) {
 }
 
 // serve answers on the listener, if there is one.
-func (a *administration) serve(listener net.Listener) {
+func (a *administration) serve(listener net.Listener, log *slog.Logger) {
 	if listener == nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	a.cancel, a.served = cancel, make(chan error, 1)
-	go func() { a.served <- a.api.Serve(ctx, listener) }()
+	go func() {
+		err := a.api.Serve(ctx, listener)
+		if ctx.Err() == nil {
+			log.Error("nobody serves operators any more", "err", err)
+		}
+		a.served <- err
+	}()
 }
 
 // close ends what is under way. Closing again does nothing.
@@ -86,11 +93,7 @@ func (a *administration) close() error {
 
 func (a *administration) liveReaders(name string) int {
 	if s := a.server.Load(); s != nil {
-		for _, t := range s.Tenants() {
-			if t.Project == name {
-				return int(t.LiveReaders)
-			}
-		}
+		return int(s.Tenant(name).LiveReaders)
 	}
 	return 0
 }

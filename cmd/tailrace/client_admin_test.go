@@ -127,7 +127,8 @@ func TestDeletionByPrefix(t *testing.T) {
 	if got := x.ok("", "delete", "--prefix", "acme/old/", "--project", "acme", "--yes"); got != "deleted 30 streams, 1 were gone already\n" {
 		t.Errorf("delete prints %q", got)
 	}
-	x.ok("", "delete", "--prefix", "", "--yes")
+	x.fails(exitUsage, "--all", "", "delete", "--prefix", "", "--yes") // such as of a variable that is not set
+	x.ok("", "delete", "--prefix", "", "--all", "--yes")
 	if len(f.deleted) != 2 || !strings.HasSuffix(f.deleted[0], "acme/streams?prefix=acme%2Fold%2F") || !strings.HasSuffix(f.deleted[1], "default/streams?all=true&prefix=") {
 		t.Errorf("asked for %v", f.deleted)
 	}

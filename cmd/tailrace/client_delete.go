@@ -23,19 +23,23 @@ has deleted until then is gone.`,
 }
 
 func deleteStreams(s *session, args []string) int {
-	prefix := s.flags.String("prefix", "", "delete all streams whose names begin with that; empty means all of the project")
+	prefix := s.flags.String("prefix", "", "delete all streams whose names begin with that")
+	all := s.flags.Bool("all", false, "with --prefix, let that be empty: all streams of the project")
 	owner := s.projectFlag()
 	yes := s.flags.BoolP("yes", "y", false, "with --prefix, do not ask; needed if standard input is no terminal")
 	s.reachFlags(patienceShort)
 	rest, code := s.parse(args, func() error {
 		if s.flags.Changed("prefix") {
-			if s.flags.NArg() > 0 {
+			switch {
+			case s.flags.NArg() > 0:
 				return errors.New("--prefix takes the place of NAME")
+			case *prefix == "" && !*all:
+				return errors.New("--prefix is empty: say --all too if all streams of the project are to go")
 			}
 			return nil
 		}
-		if *owner != "" || *yes {
-			return errors.New("--project and --yes go with --prefix")
+		if *owner != "" || *yes || *all {
+			return errors.New("--project, --yes and --all go with --prefix")
 		}
 		return s.one()
 	})

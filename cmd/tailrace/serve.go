@@ -137,7 +137,7 @@ func (p *process) run() error {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()
 	operators.server.Store(s)
-	operators.serve(adminListener)
+	operators.serve(adminListener, p.log)
 	p.log.Info("serving", "url", url, "version", versionText())
 	if adminListener != nil {
 		p.log.Info("serving operators", "url", urlOf(adminListener, false))

@@ -17,8 +17,8 @@ var OS FS = osFS{}
 
 // Modes of what OS makes, before the umask.
 const (
-	fileMode = 0o644
-	dirMode  = 0o755
+	fileMode = 0o600
+	dirMode  = 0o700
 )
 
 type osFS struct{}
