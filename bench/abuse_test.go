@@ -213,12 +213,14 @@ func BenchmarkAbuse(b *testing.B) {
 				b.Log(err)
 			}
 		}
+		var lines []string
 		for _, what := range slices.Sorted(maps.Keys(got.answers)) {
-			b.Logf("%s: %d", what, got.answers[what])
+			lines = append(lines, fmt.Sprintf("%s: %d", what, got.answers[what]))
 			if strings.HasSuffix(what, " 500") {
 				internal += got.answers[what]
 			}
 		}
+		b.Logf("answers to misuse: %s", strings.Join(lines, ", "))
 		if len(got.left) > 0 {
 			b.Logf("not given back: %s", strings.Join(got.left, "; "))
 		}
