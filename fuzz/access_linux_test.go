@@ -324,8 +324,12 @@ func (s *secured) judgeLetIn(r *asked, v *ruling, a *answer) error {
 			return fmt.Errorf("answered %d", a.StatusCode)
 		}
 	case v.anonymous:
-		if open := v.name == "acme/open"; a.StatusCode < 300 && !open {
+		// What is wrong with the query is told to everybody.
+		if v.name != "acme/open" && a.StatusCode != 401 && a.StatusCode != 400 {
 			return fmt.Errorf("a stranger is answered %d", a.StatusCode)
+		}
+		if a.StatusCode == 401 {
+			return s.alike(r, v, a)
 		}
 	case a.StatusCode == 401 || a.StatusCode == 403:
 		return fmt.Errorf("who may is answered %d %s", a.StatusCode, a.code)

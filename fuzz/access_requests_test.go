@@ -155,17 +155,19 @@ func chooseName(c *choices) string {
 	return name
 }
 
-// accessSeeds are runs of one request with one trick each.
+// seeds are runs of one request with one trick each.
 func (a *accessCredentials) seeds() (all [][]byte) {
 	each := func(n int, seed func(i byte) []byte) {
 		for i := range n {
 			all = append(all, append(seed(byte(i)), make([]byte, 12)...))
 		}
 	}
-	const put, fresh, yes, theirs = 4, 7, 3, 7
+	const put, fresh, yes, theirs, nobody = 4, 7, 3, 7, 7
 	each(len(accessBegins), func(i byte) []byte { return []byte{0, 0, i} })
 	each(len(accessNames), func(i byte) []byte { return []byte{0, 0, 0, i} })
 	each(len(accessMethods), func(i byte) []byte { return []byte{0, i} })
+	each(len(accessMethods), func(i byte) []byte { return []byte{0, i, 0, 0, 0, nobody} })
+	each(len(accessNames), func(i byte) []byte { return []byte{0, 0, 0, i, 0, nobody} })
 	each(len(a.texts), func(i byte) []byte { return []byte{0, 0, 0, 0, 0, 0, 0, i} })
 	each(len(a.texts), func(i byte) []byte { return []byte{0, 0, 0, 0, 0, 4, 0, i} })
 	each(len(a.texts), func(i byte) []byte { return []byte{0, 0, 0, 0, 0, 5, 0, i} })
