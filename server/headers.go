@@ -79,7 +79,9 @@ func (s *Server) begin(x *exchange, status int) {
 	x.set(nameResource, valueCrossOrigin)
 	x.set(nameRequestID, s.identify(x))
 	byOrigin := s.setCORS(x)
-	coded := x.head.method == methodGet && x.live.mode == modeCatchUp
+	// A refusal is the same whatever the read would have been: it may come before that
+	// is known.
+	coded := x.head.method == methodGet && (x.live.mode == modeCatchUp || status >= 400)
 	switch {
 	case byOrigin && coded:
 		x.set(nameVary, valueCodingsOrigin)
