@@ -300,8 +300,8 @@ func (s *secured) judge(r *asked, v *ruling, a *answer, done written) error {
 	if leak != nil {
 		return leak
 	}
-	if v.malformed && a.StatusCode == 400 && a.Close {
-		return nil
+	if v.malformed && (a.StatusCode == 400 && a.Close || a.code == "no_such_route") {
+		return nil // a target without a slash is understood as nothing, in one way or another
 	}
 	code := v.code
 	if code == "" {
