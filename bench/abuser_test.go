@@ -98,12 +98,12 @@ func (a *abuser) connections(m *misuse, i, n int) {
 		if first {
 			a.begun.Add(1)
 		}
-		if a.ctx.Err() != nil {
-			break
-		}
-		if err != nil {
+		switch {
+		case err != nil && a.ctx.Err() != nil:
+			return
+		case err != nil:
 			a.note(m, "no connection")
-		} else {
+		default:
 			a.open.Add(1)
 			closed := context.AfterFunc(a.ctx, func() { conn.Close() })
 			a.misuse(m, conn, n)
