@@ -16,9 +16,11 @@ func (lc *loopConn) next() bool {
 		return false
 	}
 	if lc.need == 0 {
-		// Only what was not searched yet, and what may be the begin of the end. Empty
-		// lines before a request are not the end of it.
-		from := max(len(in)-len(bytes.TrimLeft(in, "\r\n")), lc.scanned-len(headEnd)+1)
+		// Only what was not searched yet, and what may be the begin of the end.
+		from := max(0, lc.scanned-len(headEnd)+1)
+		if in[0] < ' ' { // empty lines before a request are not the end of one
+			from = max(from, len(in)-len(bytes.TrimLeft(in, "\r\n")))
+		}
 		end := bytes.Index(in[from:], headEnd)
 		if end < 0 {
 			lc.scanned = len(in)

@@ -121,7 +121,18 @@ func parseLength(b []byte) int {
 	return n
 }
 
-func trim(b []byte) []byte { return bytes.Trim(b, " \t\r") }
+// trim is b without the white space around it. It is called for every field.
+func trim(b []byte) []byte {
+	for len(b) > 0 && isBlank(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && isBlank(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
 
 // parseInt reads a decimal number in its one spelling: digits, no sign and no
 // leading zero. It is false for anything else and for more than max.
